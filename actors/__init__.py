@@ -1,0 +1,1 @@
+"""The actors, one a file, and the pure cores that decide for them."""

@@ -1,0 +1,77 @@
+"""Frozen configuration: what deploy/ makes of the environment and the files, and the actors run on.
+
+Checked when it was made; nothing here is checked again. Times in seconds, sizes in bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class SensorConfig:
+    """One `[[sensors]]` of a reactor's file. `compensation` maps what to compensate to `(sensor, quantity)`."""
+
+    name: str
+    label: str
+    driver: str
+    address: str
+    live_interval: float
+    sample_interval: float
+    options: Mapping[str, object]
+    compensation: Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseLogin:
+    """How to log in; the password stands in a file or the environment, never on a wire."""
+
+    user: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReactorConfig:
+    """One reactor process."""
+
+    name: str
+    label: str
+    sensors: tuple[SensorConfig, ...]
+    state_dir: Path  # this reactor's own: spool, keys, lock
+    coordinator: str  # tcp://host:port
+    coordinator_key: str  # its public key, pinned
+    database_login: DatabaseLogin
+    status_interval: float
+    spool_limit: int
+    spool_retention: float
+    pace: float  # shortens waits and intervals alike; 1 except on simulated vessels
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerConfig:
+    """One manager process; `number` tells it from the others of its host."""
+
+    number: int
+    bind: str  # address to bind, and to be reached at
+    capacity: int
+    state_dir: Path
+    coordinator: str
+    coordinator_key: str
+    database_login: DatabaseLogin
+    status_interval: float
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinatorConfig:
+    """The coordinator process."""
+
+    endpoint: str  # tcp://host:port to listen on
+    state_dir: Path
+    allow_dir: Path  # one file a peer that may speak
+    database_address: str  # http://host:port as reactors reach it
+    database_login: DatabaseLogin
+    manager_numbers: int  # how many managers supervisor may run
+    manager_capacity: int
+    status_interval: float
+    empty_manager: float  # a manager empty for so long is stopped
+    supervisor: str  # XML-RPC of the supervisor that runs the managers: unix:///path

@@ -1,0 +1,1 @@
+"""The durable spool and the database: schema, ingest, one function a query."""

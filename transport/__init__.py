@@ -1,0 +1,1 @@
+"""What crosses a process boundary: messages, envelope codec, sockets, keys, liveness."""
