@@ -45,7 +45,8 @@ def judge(quantity: Quantity, value: float, taken_ns: int) -> Reading:
     """Make a reading of a measured number: what physics excludes has no value and says so."""
     if math.isfinite(value) and quantity.low <= value <= quantity.high:
         return Reading(quantity.name, value, quantity.unit, Quality.OK, taken_ns)
-    reason = f"{quantity.name} {value:g} {quantity.unit} is outside {quantity.low:g} to {quantity.high:g} {quantity.unit}"
+    unit = quantity.unit
+    reason = f"{quantity.name} {value:g} {unit} is outside {quantity.low:g} to {quantity.high:g} {unit}"
     return Reading(quantity.name, None, quantity.unit, Quality.OUT_OF_RANGE, taken_ns, reason)
 
 

@@ -10,8 +10,6 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-type_name = str  # the registered name of a message
-
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 Text = Annotated[str, Meta(max_length=200)]
 Endpoint = Annotated[str, Meta(pattern=r"^tcp://[^\s]{1,120}$")]
@@ -108,7 +106,7 @@ class ManagerInfo(Struct, frozen=True, kw_only=True):
     reactors: Annotated[list[Placed], Meta(max_length=20_000)]
 
 
-class Hello(Message):
+class Hello(Message, frozen=True, kw_only=True):
     """reactor, operator -> coordinator: who I am, the highest epoch I have seen, the manager that I lost."""
 
     TYPE = "hello"
@@ -117,7 +115,7 @@ class Hello(Message):
     lost: Annotated[str, Meta(max_length=120)] = ""
 
 
-class Welcome(Message):
+class Welcome(Message, frozen=True, kw_only=True):
     """coordinator -> reactor: your manager, your epoch, the database, the pace, the server's time."""
 
     TYPE = "welcome"
@@ -130,7 +128,7 @@ class Welcome(Message):
     time_us: Microseconds
 
 
-class Overview(Message):
+class Overview(Message, frozen=True, kw_only=True):
     """coordinator -> operator, the answer to its hello and again on every change: all managers with their reactors."""
 
     TYPE = "overview"
@@ -139,7 +137,7 @@ class Overview(Message):
     time_us: Microseconds
 
 
-class Register(Message):
+class Register(Message, frozen=True, kw_only=True):
     """manager -> coordinator: I am bound and ready, or the error that kept me from it; sent again when not known."""
 
     TYPE = "register"
@@ -150,7 +148,7 @@ class Register(Message):
     error: Text = ""
 
 
-class Registered(Message):
+class Registered(Message, frozen=True, kw_only=True):
     """coordinator -> manager: your name, who may speak, where to log."""
 
     TYPE = "registered"
@@ -159,7 +157,7 @@ class Registered(Message):
     database: Database | None
 
 
-class Heartbeat(Message):
+class Heartbeat(Message, frozen=True, kw_only=True):
     """manager -> coordinator: the reactors attached, the allow-list that I hold."""
 
     TYPE = "heartbeat"
@@ -167,7 +165,7 @@ class Heartbeat(Message):
     allow_version: Annotated[str, Meta(max_length=64)]
 
 
-class Alive(Message):
+class Alive(Message, frozen=True, kw_only=True):
     """coordinator -> manager: whether I know you; the allow-list when yours is old; drain: take nobody new."""
 
     TYPE = "alive"
@@ -177,7 +175,7 @@ class Alive(Message):
     drain: bool = False
 
 
-class Attach(Message):
+class Attach(Message, frozen=True, kw_only=True):
     """reactor -> manager: what is wired to me, and the epoch of the placement that sent me here."""
 
     TYPE = "attach"
@@ -187,7 +185,7 @@ class Attach(Message):
     sensors: Annotated[list[SensorInfo], Meta(max_length=256)]
 
 
-class Attached(Message):
+class Attached(Message, frozen=True, kw_only=True):
     """manager -> reactor: your session; every further message carries it in the header."""
 
     TYPE = "attached"
@@ -204,7 +202,7 @@ class Backlog(Struct, frozen=True, kw_only=True):
     dropped: Count
 
 
-class Status(Message):
+class Status(Message, frozen=True, kw_only=True):
     """reactor -> manager, every 5 s: newest readings, the spool, the clock, what is wrong."""
 
     TYPE = "status"
@@ -217,7 +215,7 @@ class Status(Message):
     faults: Annotated[list[Text], Meta(max_length=64)] = []
 
 
-class Ack(Message):
+class Ack(Message, frozen=True, kw_only=True):
     """manager -> reactor: I have it, report again in so many seconds; the database when yours is another."""
 
     TYPE = "ack"
@@ -225,7 +223,7 @@ class Ack(Message):
     database: Database | None = None
 
 
-class Error(Message):
+class Error(Message, frozen=True, kw_only=True):
     """any -> any: what was wrong with the message that the header replies to; `retry` in seconds, 0 for never."""
 
     TYPE = "error"
