@@ -1,0 +1,102 @@
+"""QuestDB's HTTP interface for the server side: DDL and queries with the owner's login.
+
+DatabaseError                 anything below
+├── Unreachable               nobody answers, or not in time, or the server is in trouble itself: try again
+├── LoginRefused              user or password is wrong: people must change something
+└── SqlError                  the server understood and declined the statement
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import urllib3
+
+
+class DatabaseError(Exception):
+    """Something that the database did not do; the text names the address and never a password."""
+
+
+class Unreachable(DatabaseError):  # noqa: N818 - what happened, in the field's word
+    """No usable answer came: refused, reset, timed out, or a server error."""
+
+
+class LoginRefused(DatabaseError):  # noqa: N818
+    """The server does not accept user and password."""
+
+
+class SqlError(DatabaseError):
+    """The server declined a statement; the text is the server's."""
+
+
+class QuestDB:
+    """One server. Thread safe; every call blocks for at most about `timeout` seconds. No retries: callers have them."""
+
+    def __init__(self, address: str, user: str, password: str, timeout: float = 5.0) -> None:
+        """`address` as `http://host:port`."""
+        self.address = address.rstrip("/")
+        self._pool = urllib3.PoolManager(
+            num_pools=1,
+            maxsize=2,
+            retries=False,
+            timeout=urllib3.Timeout(connect=timeout, read=timeout),
+            headers=urllib3.make_headers(basic_auth=f"{user}:{password}"),
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.clear()
+
+    def execute(self, sql: str) -> None:
+        """Run a statement that answers no rows (DDL, INSERT)."""
+        self._ask(sql)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run a query and return its rows. Timestamps come as ISO 8601 text, doubles that are none as None."""
+        return [tuple(row) for row in self._ask(sql).get("dataset", [])]
+
+    def write(self, lines: bytes) -> tuple[int, bytes]:
+        """POST line protocol with nanosecond timestamps; returns HTTP status and body. Raises `Unreachable`."""
+        response = self._request("POST", "/write?precision=n", body=lines)
+        return response.status, response.data
+
+    def _ask(self, sql: str) -> dict[str, Any]:
+        response = self._request("GET", "/exec", fields={"query": sql})
+        match response.status:
+            case 200:
+                return msgspec.json.decode(response.data)  # type: ignore[no-any-return]
+            case 401 | 403:
+                raise LoginRefused(f"{self.address} refused the login")
+            case 400:
+                raise SqlError(_error_text(response.data))
+            case status:
+                raise Unreachable(f"{self.address} answered HTTP {status}: {_error_text(response.data)}")
+
+    def _request(
+        self, method: str, path: str, body: bytes | None = None, fields: dict[str, str] | None = None
+    ) -> urllib3.BaseHTTPResponse:
+        try:
+            return self._pool.request(method, self.address + path, body=body, fields=fields)
+        except urllib3.exceptions.HTTPError as error:
+            raise Unreachable(f"{self.address} does not answer: {error}") from error
+
+
+def literal(value: str | int) -> str:
+    """Spell a value inside SQL (QuestDB's HTTP interface takes no parameters)."""
+    if isinstance(value, int):
+        return str(value)
+    return "'" + value.replace("'", "''") + "'"
+
+
+def literals(values: Sequence[str | int]) -> str:
+    """Spell a list of values for `IN (...)`."""
+    return ", ".join(literal(value) for value in values)
+
+
+def _error_text(body: bytes) -> str:
+    """Take the server's own words out of its answer; whatever else it sent is cut short."""
+    try:
+        error = msgspec.json.decode(body)["error"]
+    except (msgspec.DecodeError, KeyError, TypeError):
+        error = body.decode("utf-8", "replace")
+    return str(error)[:300]

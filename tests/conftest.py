@@ -1,0 +1,169 @@
+"""What every room's tests share: a real QuestDB."""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from actors.config import DatabaseLogin
+from deploy import questdb as local
+from storage.questdb import QuestDB, Unreachable
+
+READY = 60.0  # seconds; 2 on an idle machine
+STOP = 20.0
+
+# The server runs in a child that becomes java, so that it ends when the tests do, however they end.
+CHILD = """
+import json, sys
+from pathlib import Path
+from actors.config import DatabaseLogin
+from deploy.questdb import Logins, QuestDBConfig, exec_server
+given = json.loads(sys.stdin.read())
+logins = Logins(DatabaseLogin(*given["owner"]), DatabaseLogin(*given["viewer"]))
+exec_server(QuestDBConfig(Path(given["root"]), Path(given["cache"]), *given["ports"], logins), Path(given["jar"]))
+"""
+
+
+@dataclass
+class Server:
+    """A real QuestDB of the tests' own; `kill` and `start` again keeps ports, passwords and data."""
+
+    config: local.QuestDBConfig
+    jar: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.config.http_port}"
+
+    @property
+    def owner(self) -> DatabaseLogin:
+        return self.config.logins.owner
+
+    @property
+    def viewer(self) -> DatabaseLogin:
+        return self.config.logins.viewer
+
+    @property
+    def pg_port(self) -> int:
+        return self.config.pg_port
+
+    def client(self, timeout: float = 10.0) -> QuestDB:
+        return QuestDB(self.address, self.owner.user, self.owner.password, timeout)
+
+    def start(self) -> None:
+        config = self.config
+        given = {
+            "root": str(config.root),
+            "cache": str(config.cache),
+            "ports": [config.http_port, config.pg_port, config.health_port],
+            "owner": [self.owner.user, self.owner.password],
+            "viewer": [self.viewer.user, self.viewer.password],
+            "jar": str(self.jar),
+        }
+        config.root.mkdir(parents=True, exist_ok=True)
+        with (config.root / "output.log").open("ab") as log:
+            child = subprocess.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=log, stderr=log)
+        self.process = child
+        assert child.stdin
+        child.stdin.write(json.dumps(given).encode())
+        child.stdin.close()
+        self._wait_until_ready(child)
+
+    def _wait_until_ready(self, child: subprocess.Popen[bytes]) -> None:
+        client, end = self.client(), time.monotonic() + READY
+        try:
+            while time.monotonic() < end:
+                if child.poll() is not None:
+                    break
+                try:
+                    client.query("SELECT 1")
+                except Unreachable:
+                    time.sleep(0.1)
+                else:
+                    return
+        finally:
+            client.close()
+        child.kill()
+        child.wait()
+        raise RuntimeError("QuestDB did not start: " + (self.config.root / "output.log").read_text()[-2000:])
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def send(self, number: signal.Signals) -> None:
+        """SIGSTOP and SIGCONT: a server that hangs."""
+        assert self.process
+        os.kill(self.process.pid, number)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self.process is None:
+            return
+        os.kill(self.process.pid, number)
+        try:
+            self.process.wait(STOP)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that are free now: the server cannot bind port 0 and tell."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+@contextmanager
+def running_questdb(root: Path) -> Iterator[Server]:
+    """A server of one test's own, for tests that kill, stop or wipe it."""
+    try:
+        jar = local.install(local.default_cache())
+    except local.QuestDBUnavailable as error:
+        pytest.fail(f"the real QuestDB is needed: {error}")
+    logins = local.Logins(
+        DatabaseLogin("reactorium", secrets.token_urlsafe(16)), DatabaseLogin("viewer", secrets.token_urlsafe(16))
+    )
+    http, pg, health = free_ports(3)
+    server = Server(local.QuestDBConfig(root, local.default_cache(), http, pg, health, logins), jar)
+    server.start()
+    try:
+        yield server
+    finally:
+        if server.process is not None:
+            os.kill(server.process.pid, signal.SIGCONT)  # a test may have left it stopped
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def questdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real server, shared by all tests of a run: start it, leave its tables to others, do not kill it."""
+    with running_questdb(tmp_path_factory.mktemp("questdb")) as server:
+        yield server
+
+
+@pytest.fixture
+def own_questdb(tmp_path: Path) -> Iterator[Server]:
+    """A real server of this test's own: it may be killed, stopped, wiped, and started again."""
+    with running_questdb(tmp_path / "questdb") as server:
+        yield server
