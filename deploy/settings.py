@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, get_type_hints
+from typing import Annotated, cast, get_type_hints
 from urllib.parse import urlsplit
 
 from environs import Env, EnvError, EnvValidationError
@@ -286,8 +286,8 @@ def load() -> Settings:
     try:
         env.seal()
     except EnvValidationError as error:
-        assert isinstance(error.error_messages, Mapping)
-        mistakes += [f"{name}={_shown(os.environ[name])} {texts[0]}" for name, texts in error.error_messages.items()]
+        problems = cast("Mapping[str, list[str]]", error.error_messages)
+        mistakes += [f"{name}={_shown(os.environ[name])} {texts[0]}" for name, texts in problems.items()]
     if mistakes:
         raise ConfigurationError(*mistakes)
     return Settings(**values)
