@@ -5,32 +5,42 @@ minor version; in `hello` and `error` no field ever changes its meaning. Small r
 (`Reading`, `Placed`, `Allowed`) are arrays, to which elements may be appended.
 """
 
+import sys
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
-Text = Annotated[str, Meta(max_length=200)]
-Endpoint = Annotated[str, Meta(pattern=r"^tcp://[^\s]{1,120}$")]
-PublicKey = Annotated[str, Meta(min_length=40, max_length=40)]
+MAX_TEXT = 200
+# Patterns end in `\Z`: `$` would let a newline pass behind the value.
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}\Z")]
+# One line: what a peer says may stand in a log or on a page.
+Text = Annotated[str, Meta(max_length=MAX_TEXT, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z")]
+Endpoint = Annotated[str, Meta(pattern=r"^tcp://[!-~]{1,120}\Z")]
+PublicKey = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z.:+=^!/*?&<>()\[\]{}@%$#-]{40}\Z")]  # Z85
 Count = Annotated[int, Meta(ge=0, le=2**53)]
-Microseconds = Annotated[int, Meta(ge=0, le=2**62)]
-Seconds = Annotated[float, Meta(ge=0, le=86_400 * 366)]
+Microseconds = Annotated[int, Meta(ge=0, le=2**62, extra={"unit": "µs"})]
+Seconds = Annotated[float, Meta(ge=0, le=86_400 * 366, extra={"unit": "s"})]
+Number = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]  # neither infinite nor NaN
+Offset = Annotated[Number, Meta(extra={"unit": "s"})]
 Role = Literal["coordinator", "manager", "reactor", "operator"]
 Grade = Literal["ok", "stale", "fault", "out_of_range", "calibrating"]
+ErrorCode = Literal[
+    "malformed", "version", "type", "role", "name", "session", "epoch", "full", "later", "too_large", "internal"
+]
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """A body. `TYPE` is its name in the header."""
+    """A body. `TYPE` is its name in the header; a `WIDE` one may be large, see `transport.envelope`."""
 
     TYPE: ClassVar[str]
+    WIDE: ClassVar[bool] = False
 
 
 class Database(Struct, frozen=True, kw_only=True):
     """Where to log: address, which database it is, how often it was restored, and its schema."""
 
-    address: Annotated[str, Meta(pattern=r"^https?://[^\s@]{1,200}$")]
+    address: Annotated[str, Meta(pattern=r"^https?://[!-?A-~]{1,200}\Z")]
     identity: Annotated[str, Meta(max_length=64)]
     incarnation: Count
     schema_major: Count
@@ -47,8 +57,8 @@ class QuantityInfo(Struct, frozen=True, kw_only=True):
 
     name: Name
     unit: Annotated[str, Meta(max_length=32)]
-    low: float
-    high: float
+    low: Number
+    high: Number
     decimals: Annotated[int, Meta(ge=0, le=9)]
 
 
@@ -69,7 +79,7 @@ class Reading(Struct, frozen=True, array_like=True):
 
     sensor: Name
     quantity: Name
-    value: float | None
+    value: Number | None
     quality: Grade
     taken_us: Microseconds
 
@@ -112,7 +122,7 @@ class Hello(Message, frozen=True, kw_only=True):
     TYPE = "hello"
     software: Text
     epoch: Count = 0
-    lost: Annotated[str, Meta(max_length=120)] = ""
+    lost: Text = ""
 
 
 class Welcome(Message, frozen=True, kw_only=True):
@@ -132,6 +142,7 @@ class Overview(Message, frozen=True, kw_only=True):
     """coordinator -> operator, the answer to its hello and again on every change: all managers with their reactors."""
 
     TYPE = "overview"
+    WIDE = True
     managers: Annotated[list[ManagerInfo], Meta(max_length=1000)]
     database: Database | None
     time_us: Microseconds
@@ -141,6 +152,7 @@ class Register(Message, frozen=True, kw_only=True):
     """manager -> coordinator: I am bound and ready, or the error that kept me from it; sent again when not known."""
 
     TYPE = "register"
+    WIDE = True
     number: Count
     endpoint: Endpoint | None = None
     capacity: Count = 0
@@ -152,6 +164,7 @@ class Registered(Message, frozen=True, kw_only=True):
     """coordinator -> manager: your name, who may speak, where to log."""
 
     TYPE = "registered"
+    WIDE = True
     manager: Name
     allow: AllowList
     database: Database | None
@@ -161,6 +174,7 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     """manager -> coordinator: the reactors attached, the allow-list that I hold."""
 
     TYPE = "heartbeat"
+    WIDE = True
     reactors: Annotated[list[Placed], Meta(max_length=20_000)]
     allow_version: Annotated[str, Meta(max_length=64)]
 
@@ -169,6 +183,7 @@ class Alive(Message, frozen=True, kw_only=True):
     """coordinator -> manager: whether I know you; the allow-list when yours is old; drain: take nobody new."""
 
     TYPE = "alive"
+    WIDE = True
     known: bool
     allow: AllowList | None = None
     database: Database | None = None
@@ -210,7 +225,7 @@ class Status(Message, frozen=True, kw_only=True):
     readings: Annotated[list[Reading], Meta(max_length=512)]
     backlog: Backlog
     clock_known: bool
-    clock_offset: float | None
+    clock_offset: Offset | None
     database: Annotated[str, Meta(max_length=400)]
     faults: Annotated[list[Text], Meta(max_length=64)] = []
 
@@ -227,7 +242,7 @@ class Error(Message, frozen=True, kw_only=True):
     """any -> any: what was wrong with the message that the header replies to; `retry` in seconds, 0 for never."""
 
     TYPE = "error"
-    code: Literal["malformed", "type", "role", "name", "session", "epoch", "full", "later", "too_large", "internal"]
+    code: ErrorCode
     text: Text
     retry: Seconds = 0.0
 
@@ -249,6 +264,12 @@ class Header(Struct, frozen=True, kw_only=True):
     sequence: Count = 0
     sent_us: Microseconds = 0
     reply_to: Count = 0
+
+
+def line(text: str) -> str:
+    """Make any text one that `Text` accepts: one line, at most `MAX_TEXT` characters, each of them encodable."""
+    printable = text.encode("utf-8", "replace").decode()
+    return " ".join("".join(c if c.isprintable() else " " for c in printable).split())[:MAX_TEXT]
 
 
 def body_of(message: Message) -> dict[str, object]:
