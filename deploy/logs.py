@@ -95,8 +95,11 @@ class _FromStandardLibrary(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Pass one record on."""
         level = record.levelname if record.levelname in _LEVELS else record.levelno
-        spoken = logger.patch(lambda ours: ours.update(name=record.name, line=record.lineno))
-        spoken.opt(exception=record.exc_info).log(level, "{}", record.getMessage())
+
+        def said_there(ours: "Record") -> None:
+            ours["name"], ours["line"] = record.name, record.lineno
+
+        logger.patch(said_there).opt(exception=record.exc_info).log(level, "{}", record.getMessage())
 
 
 def _one_line(record: "Record") -> str:
