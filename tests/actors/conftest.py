@@ -1,0 +1,60 @@
+"""What the actors' tests share: a clock that moves when it is told, and no thread left behind."""
+
+import threading
+from collections.abc import Iterator
+
+import pykka
+import pytest
+
+from actors.ticker import SECOND, Ticker
+
+START_NS = 1_000 * SECOND
+START_US = 1_790_000_000_000_000
+
+
+class FakeClock:
+    """Stands until it is moved; a sleep moves it. `step_wall` sets wall and monotonic time apart."""
+
+    def __init__(self) -> None:
+        self.now_ns = START_NS
+        self.ahead_us = START_US - START_NS // 1000
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+    def wall_us(self) -> int:
+        return self.now_ns // 1000 + self.ahead_us
+
+    def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        self.now_ns += round(seconds * SECOND)
+
+    def step_wall(self, seconds: float) -> None:
+        self.ahead_us += round(seconds * 1_000_000)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def ticker(clock: FakeClock) -> Ticker:
+    """Without a thread: `ring` rings what is due by the fake clock."""
+    return Ticker(clock)
+
+
+@pytest.fixture(autouse=True)
+def no_actor_left() -> Iterator[None]:
+    """Every test stops the actors and threads that it started."""
+    before = set(threading.enumerate())
+    yield
+    left = [str(ref) for ref in pykka.ActorRegistry.get_all()]
+    pykka.ActorRegistry.stop_all(timeout=5)
+    threads = [thread.name for thread in set(threading.enumerate()) - before if thread.is_alive()]
+    assert not left, f"actors left: {left}"
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+    assert not [name for name in threads if name in {t.name for t in threading.enumerate()}]
