@@ -1,0 +1,380 @@
+"""The spool: the reactor's durable queue of rows on their way to the database. docs/database.md tells its life.
+
+SpoolError                    anything below; nothing of the call was done, the same call may work later
+├── SpoolFull                 the disk is full, fails, or cannot be written
+└── SpoolDamaged              the file was found damaged; the next call opens a recovered one
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+import msgspec
+
+from hardware.clock import Clock
+from storage.rows import Event, Row, Sample
+from storage.spool_file import open_file, recall, remember
+from transport.messages import Backlog, Database
+
+TABLES = (Sample.TABLE, Event.TABLE)
+CHUNK = 5_000  # rows changed under one hold of the lock, so that a sample never waits long
+ROOM = 256  # rows dropped at once when the limit is reached
+LONGEST_AGE = 366 * 86_400.0  # what a status can carry
+
+
+class SpoolError(Exception):
+    """The spool did not do it."""
+
+
+class SpoolFull(SpoolError):  # noqa: N818 - what happened
+    """The disk is full, fails, or may not be written."""
+
+
+class SpoolDamaged(SpoolError):  # noqa: N818
+    """The file is damaged and will be recovered at the next call."""
+
+
+class State(IntEnum):
+    """Where a row is on its way: undated -> waiting -> confirmed, or refused."""
+
+    UNDATED = 0
+    WAITING = 1
+    CONFIRMED = 2
+    REFUSED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """One moment on both clocks, while the wall clock was known good."""
+
+    boot: str
+    monotonic_ns: int
+    wall_us: int
+
+    def wall(self, monotonic_ns: int) -> int:
+        """Microseconds since 1970 of a moment of the same boot."""
+        return self.wall_us + (monotonic_ns - self.monotonic_ns) // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledRow:
+    """A dated row on its way. Sent again it is the same in every byte, so the database keeps one."""
+
+    id: int
+    spool: str
+    seq: int
+    wall_us: int
+    row: Row
+
+
+class Spool:
+    """One file, shared by recorder and shipper: any method from any thread; each may block for a disk write.
+
+    `limit` in bytes, `retention` in seconds. The file is opened at the first call that needs it; every method raises
+    `SpoolError` and leaves the spool usable.
+    """
+
+    def __init__(self, path: Path, *, clock: Clock, boot: str, limit: int, retention: float) -> None:
+        self._path = path
+        self._clock = clock
+        self._boot = boot
+        self._limit = limit
+        self._retention_us = round(retention * 1_000_000)
+        self._lock = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+        self._id = ""
+        self._anchor: Anchor | None = None
+        self._unsynced = False
+
+    @property
+    def id(self) -> str:
+        """The random id made with the file."""
+        with self._transaction():
+            return self._id
+
+    def append(self, rows: Sequence[Row]) -> int:
+        """Commit rows of this boot: when it returns they survive `kill -9`; after the next `sync` a power cut too.
+
+        Returns how many older rows had to be dropped to stay below the limit.
+        """
+        with self._transaction() as db:
+            for row in rows:
+                self._insert(db, row)
+            dropped = self._make_room(db)
+        self._unsynced = True
+        return dropped
+
+    def sync(self) -> None:
+        """Bring everything committed to the disk (fdatasync of the write-ahead log). Does not keep others waiting."""
+        if not self._unsynced:
+            return
+        self._unsynced = False
+        try:
+            descriptor = os.open(f"{self._path}-wal", os.O_RDWR)
+            try:
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            self._unsynced = True
+            raise SpoolFull(f"{self._path}: {error}") from error
+
+    def date(self, anchor: Anchor) -> int:
+        """Give waiting rows of the anchor's boot their date, for ever, and later rows theirs as they come.
+
+        Remembered in the file, for a process that starts again in the same boot. Returns how many rows were dated.
+        """
+        with self._transaction() as db:
+            remember(db, "anchor", anchor)
+            undated = db.execute(
+                "SELECT id, series, taken_ns FROM rows WHERE state = ? AND boot = ?", (State.UNDATED, anchor.boot)
+            ).fetchall()
+            for number, series, taken_ns in undated:
+                wall_us = _free_moment(db, series, anchor.wall(taken_ns))
+                db.execute("UPDATE rows SET state = ?, wall_us = ? WHERE id = ?", (State.WAITING, wall_us, number))
+            self._anchor = anchor
+        return len(undated)
+
+    def refuse_undatable(self) -> int:
+        """Set aside rows of earlier boots whose wall time was never known and never will be. Returns how many."""
+        with self._transaction() as db:
+            return db.execute(
+                "UPDATE rows SET state = ?, reason = ? WHERE state = ? AND boot <> ?",
+                (State.REFUSED, "the clock was never known in its boot", State.UNDATED, self._boot),
+            ).rowcount
+
+    def batch(self, limit: int, *, without: frozenset[str] = frozenset()) -> list[SpooledRow]:
+        """Return the oldest waiting rows of one table, oldest first; `without` names tables to pass over.
+
+        A row that cannot be read any more is set aside on the way.
+        """
+        with self._transaction() as db:
+            oldest = [
+                (found[0], table)
+                for table in TABLES
+                if table not in without
+                and (found := db.execute(f"{_OF_STATE} LIMIT 1", (State.WAITING, table)).fetchone()) is not None
+            ]
+            if not oldest:
+                return []
+            table = min(oldest)[1]
+            found = db.execute(
+                "SELECT id, spool, seq, wall_us, taken_ns, body FROM rows"
+                " WHERE state = ? AND kind = ? ORDER BY id LIMIT ?",
+                (State.WAITING, table, limit),
+            ).fetchall()
+            rows = []
+            for number, spool, seq, wall_us, taken_ns, body in found:
+                try:
+                    row = _unpack(table, body, taken_ns)
+                except msgspec.MsgspecError as error:
+                    _refuse(db, number, f"damaged in the spool: {error}")
+                else:
+                    rows.append(SpooledRow(number, spool, seq, wall_us, row))
+            return rows
+
+    def confirm(self, ids: Iterable[int]) -> None:
+        """The database has these rows: they stay for the retention, then go."""
+        with self._transaction() as db:
+            now = self._now_us()
+            db.executemany(
+                "UPDATE rows SET state = ?, confirmed_us = MAX(wall_us, ?) WHERE id = ?",
+                [(State.CONFIRMED, now, number) for number in ids],
+            )
+
+    def refuse(self, number: int, reason: str) -> None:
+        """Set a row aside that the database will never take; it stays in the file with its reason."""
+        with self._transaction() as db:
+            _refuse(db, number, reason)
+
+    def refused(self, limit: int) -> list[tuple[str, int, str]]:
+        """Return rows that were set aside, oldest first, for people: series, seq, reason."""
+        with self._transaction() as db:
+            return db.execute(
+                "SELECT series, seq, reason FROM rows WHERE state = ? ORDER BY id LIMIT ?", (State.REFUSED, limit)
+            ).fetchall()
+
+    def resend(self) -> int:
+        """Let every retained row wait again, for a database that has not seen it. Returns how many.
+
+        Remember the destination only afterwards: a crash in between then does it again.
+        """
+        resent = 0
+        while True:
+            with self._transaction() as db:
+                ids = _oldest(db, State.CONFIRMED, CHUNK)
+                db.executemany("UPDATE rows SET state = ? WHERE id = ?", [(State.WAITING, number) for number in ids])
+            resent += len(ids)
+            if not ids:
+                return resent
+
+    def prune(self) -> int:
+        """Delete confirmed rows older than the retention, at most some thousands a call. Returns how many."""
+        with self._transaction() as db:
+            if self._anchor is None:  # a clock that may be wrong must not cost the copy that a wiped database needs
+                return 0
+            before = self._now_us() - self._retention_us
+            return sum(
+                db.execute(
+                    f"DELETE FROM rows WHERE id IN ({_OF_STATE} LIMIT ?) AND confirmed_us < ?",  # noqa: S608 - a constant
+                    (State.CONFIRMED, table, CHUNK, before),
+                ).rowcount
+                for table in TABLES
+            )
+
+    def backlog(self) -> Backlog:
+        """Count what waits (undated rows too) and since when, what was refused, and what the limit ever cost."""
+        with self._transaction() as db:
+            counts = dict(db.execute("SELECT state, COUNT(*) FROM rows GROUP BY state").fetchall())
+            waiting = counts.get(State.UNDATED, 0) + counts.get(State.WAITING, 0)
+            oldest = min(_oldest(db, State.UNDATED, 1) + _oldest(db, State.WAITING, 1), default=None)
+            age = 0.0 if oldest is None else self._age(db, oldest)
+            dropped = recall(db, "dropped", int) or 0
+            return Backlog(waiting=waiting, oldest=age, refused=counts.get(State.REFUSED, 0), dropped=dropped)
+
+    @property
+    def destination(self) -> Database | None:
+        """The database that rows went to last, or none yet."""
+        with self._transaction() as db:
+            return recall(db, "destination", Database)
+
+    def set_destination(self, database: Database) -> None:
+        """Remember where rows go now."""
+        with self._transaction() as db:
+            remember(db, "destination", database)
+
+    def close(self) -> None:
+        """Let go of the file; a later call would open it again."""
+        with self._lock:
+            self._close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, one thread at a time; what SQLite raises becomes a `SpoolError`."""
+        with self._lock:
+            try:
+                db = self._opened()
+                db.execute("BEGIN")
+                try:
+                    yield db
+                    db.execute("COMMIT")
+                except BaseException:
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                    raise
+            except sqlite3.OperationalError as error:
+                raise SpoolFull(f"{self._path}: {error}") from error
+            except sqlite3.DatabaseError as error:
+                self._close()
+                raise SpoolDamaged(f"{self._path}: {error}") from error
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._db is None:
+            db = self._db = open_file(self._path)
+            self._id = recall(db, "id", str) or ""
+            anchor = recall(db, "anchor", Anchor)
+            if anchor is not None and anchor.boot == self._boot:
+                self._anchor = anchor
+        return self._db
+
+    def _close(self) -> None:
+        if self._db is not None:
+            self._db.close()  # syncs what it holds
+            self._db = None
+            self._unsynced = False
+
+    def _insert(self, db: sqlite3.Connection, row: Row) -> None:
+        series, body = _pack(row)
+        (seq,) = db.execute(
+            "INSERT INTO series VALUES (?, 1) ON CONFLICT DO UPDATE SET seq = seq + 1 RETURNING seq", (series,)
+        ).fetchone()
+        state, wall_us = State.UNDATED, None
+        if self._anchor is not None:
+            state, wall_us = State.WAITING, _free_moment(db, series, self._anchor.wall(row.taken_ns))
+        db.execute(
+            "INSERT INTO rows (state, kind, spool, series, seq, body, boot, taken_ns, wall_us)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (state, row.TABLE, self._id, series, seq, body, self._boot, row.taken_ns, wall_us),
+        )
+
+    def _make_room(self, db: sqlite3.Connection) -> int:
+        """Drop the oldest confirmed rows, then refused ones, then waiting ones, until the limit is kept."""
+        dropped = 0
+        while _used(db) > self._limit:
+            for state in (State.CONFIRMED, State.REFUSED, State.WAITING, State.UNDATED):
+                if ids := _oldest(db, state, ROOM):
+                    break
+            else:
+                break
+            db.executemany("DELETE FROM rows WHERE id = ?", [(number,) for number in ids])
+            dropped += 0 if state is State.CONFIRMED else len(ids)
+        if dropped:
+            remember(db, "dropped", (recall(db, "dropped", int) or 0) + dropped)
+        return dropped
+
+    def _now_us(self) -> int:
+        """What time it is, as well as it is known."""
+        if self._anchor is None:
+            return self._clock.wall_us()
+        return self._anchor.wall(self._clock.monotonic_ns())
+
+    def _age(self, db: sqlite3.Connection, number: int) -> float:
+        boot, taken_ns, wall_us = db.execute(
+            "SELECT boot, taken_ns, wall_us FROM rows WHERE id = ?", (number,)
+        ).fetchone()
+        if boot == self._boot:
+            age: float = (self._clock.monotonic_ns() - taken_ns) / 1e9
+        else:
+            age = 0.0 if wall_us is None else (self._now_us() - wall_us) / 1e6
+        return min(max(age, 0.0), LONGEST_AGE)
+
+
+_OF_STATE = "SELECT id FROM rows WHERE state = ? AND kind = ? ORDER BY id"
+_SAMPLE = msgspec.json.Decoder(tuple[str, str, str, float | None, str, str])
+_EVENT = msgspec.json.Decoder(tuple[str, str, str, str])
+
+
+def _pack(row: Row) -> tuple[str, bytes]:
+    """Return what its seq counts, and its own fields."""
+    match row:
+        case Sample():
+            fields: tuple[object, ...] = (row.reactor, row.sensor, row.quantity, row.value, row.unit, row.quality)
+            return f"samples/{row.sensor}/{row.quantity}", msgspec.json.encode(fields)
+        case Event():
+            return f"events/{row.source}/{row.kind}", msgspec.json.encode((row.reactor, row.source, row.kind, row.text))
+
+
+def _unpack(table: str, body: bytes, taken_ns: int) -> Row:
+    if table == Sample.TABLE:
+        return Sample(*_SAMPLE.decode(body), taken_ns)
+    return Event(*_EVENT.decode(body), taken_ns)
+
+
+def _oldest(db: sqlite3.Connection, state: State, count: int) -> list[int]:
+    found: list[int] = []
+    for table in TABLES:
+        found += [number for (number,) in db.execute(f"{_OF_STATE} LIMIT ?", (state, table, count))]
+    return sorted(found)[:count]
+
+
+def _free_moment(db: sqlite3.Connection, series: str, wall_us: int) -> int:
+    """Step over a moment that the series already has (a clock set back): the database would keep one of the two."""
+    while db.execute("SELECT 1 FROM rows WHERE series = ? AND wall_us = ?", (series, wall_us)).fetchone():
+        wall_us += 1
+    return wall_us
+
+
+def _used(db: sqlite3.Connection) -> int:
+    (pages,), (free,), (size,) = (
+        db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def _refuse(db: sqlite3.Connection, number: int, reason: str) -> None:
+    db.execute("UPDATE rows SET state = ?, reason = ? WHERE id = ?", (State.REFUSED, reason, number))
