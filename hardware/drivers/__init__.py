@@ -1,0 +1,1 @@
+"""The drivers that come with Reactorium, one a file, registered in pyproject.toml as others register theirs."""

@@ -1,0 +1,67 @@
+"""A circuit as a driver sees it: commands go in, answers come out, whatever the wire."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from hardware.clock import Clock
+from hardware.errors import BadAnswer, NoAnswer
+from hardware.ezo import replies
+
+QUICK: Final = 0.3  # s: every command that neither measures nor calibrates (data sheets)
+PATIENCE: Final = 2.0  # s beyond the data sheet's delay: pH was measured to take 1.66 instead of 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """A circuit's processing delays in seconds, as its data sheet has them."""
+
+    read: float
+    compensated: float  # RT: set the temperature and read
+    calibrate: float
+
+
+class Circuit(ABC):
+    """One circuit. Its methods block for the processing delay and belong to one thread at a time.
+
+    They raise `NoAnswer` (absent, silent, restarting, asleep, warming up), `BadAnswer` (garbage), `Refused` and
+    `BusError`. `where` names the circuit in their texts.
+    """
+
+    def __init__(self, where: str, delays: Delays, clock: Clock) -> None:
+        self.where = where
+        self.delays = delays
+        self._clock = clock
+
+    @abstractmethod
+    def open(self) -> None:
+        """Bring the conversation itself into a known state; asks nothing about the circuit."""
+
+    @abstractmethod
+    def _exchange(self, command: str, delay: float) -> list[str]:
+        """Send a command and give the lines that came before the circuit said that it is done."""
+
+    def read(self, command: str, delay: float) -> list[str]:
+        """Take a reading (`R`, `RT,t`): its fields as text."""
+        fields = self._pick(command, self._exchange(command, delay), replies.reading)
+        if fields[0].upper() == replies.WARMING_UP:
+            raise NoAnswer(f"{self.where} is warming up")
+        return fields
+
+    def query(self, command: str) -> list[str]:
+        """Ask (`Cal,?`, `i`, `Status`): the fields of the answer without its name."""
+        key = command.partition(",")[0]
+        return self._pick(command, self._exchange(command, QUICK), lambda line: replies.answer(line, key))
+
+    def order(self, command: str, delay: float = QUICK) -> None:
+        """Give an order (`L,1`, `Cal,mid,7`) that the circuit only accepts or refuses."""
+        self._exchange(command, delay)
+
+    def _pick(self, command: str, lines: list[str], parse: Callable[[str], list[str] | None]) -> list[str]:
+        # The last that fits: the answer stands right before the end, stray readings of continuous mode before it.
+        for line in reversed(lines):
+            fields = parse(line)
+            if fields is not None:
+                return fields
+        raise BadAnswer(f"{self.where} answered {command} with {replies.shown(lines)}")

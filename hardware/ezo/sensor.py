@@ -1,0 +1,140 @@
+"""What every EZO sensor does; a driver file fills it with data."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+from hardware.buses.address import I2cAddress, parse_for
+from hardware.driver import Descriptor, SensorDriver, Wiring
+from hardware.errors import BadAnswer, BadConfiguration, NoAnswer, Refused
+from hardware.ezo import commands, options, replies
+from hardware.ezo.circuit import Circuit, Delays
+from hardware.ezo.i2c import I2cCircuit
+from hardware.ezo.options import Option, Output
+from hardware.ezo.uart import BAUD_RATES, UartCircuit
+from hardware.values import Quantity, judge
+
+_BAUD: Final = options.choice("baud", "Baud", BAUD_RATES)
+_WIRES: Final = ("i2c", "uart")
+# s; the longest open() asks and sets about fifteen things at 0.3 s each, a read takes at most half of that
+_LONGEST_OPERATION: Final = 5.0
+
+# What a circuit can be told. The limits keep out what no vessel is, and a gauge pressure that is no absolute one.
+TEMPERATURE: Final = Quantity("temperature", "°C", -20.0, 130.0, 2)
+SALINITY: Final = Quantity("salinity", "PSU", 0.0, 100.0, 1)
+PRESSURE: Final = Quantity("pressure", "kPa", 20.0, 600.0, 1)
+
+
+def describe(driver: str, title: str, outputs: tuple[Output, ...], *compensations: Quantity) -> Descriptor:
+    """Make the descriptor of an EZO driver."""
+    return Descriptor(
+        driver=driver,
+        title=title,
+        quantities=tuple(output.quantity for output in outputs),
+        buses=_WIRES,
+        longest_operation=_LONGEST_OPERATION,
+        compensations=tuple(quantity.name for quantity in compensations),
+    )
+
+
+class EzoSensor(SensorDriver):
+    """An EZO circuit that measures, over I2C or UART.
+
+    The class attributes are the driver: `kind` as the circuit names itself (capitals, no dots), its outputs in the
+    order of its readings, its delays, what it can be told, options of the file, `settings` that open() makes sure of
+    (command and value), and `words` that stand in readings beside the numbers (small letters).
+    """
+
+    kind: ClassVar[str]
+    outputs: ClassVar[tuple[Output, ...]]
+    delays: ClassVar[Delays]
+    compensations: ClassVar[tuple[Quantity, ...]] = ()
+    options: ClassVar[tuple[Option, ...]] = ()
+    settings: ClassVar[tuple[tuple[str, str], ...]] = ()
+    words: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, wiring: Wiring) -> None:
+        """Read address and options; `BadConfiguration` lists every mistake in the options."""
+        super().__init__(wiring)
+        name = self.descriptor.driver
+        address = parse_for(name, _WIRES, wiring.address)
+        where = f"{name} at {address}"
+        if isinstance(address, I2cAddress):
+            chosen = options.choose(name, wiring.options, self.options, self.outputs)
+            bus = wiring.buses.i2c(address.path)
+            self.circuit: Circuit = I2cCircuit(bus, address.address, where, self.delays, wiring.clock)
+        else:
+            chosen = options.choose(name, wiring.options, (*self.options, _BAUD), self.outputs)
+            port = wiring.buses.uart(str(address), int(chosen.values.get("baud", "9600")))
+            self.circuit = UartCircuit(port, where, self.delays, wiring.clock)
+        self._outputs = chosen.outputs
+        self._settings = (
+            *self.settings,
+            *((option.command, chosen.values[option.key]) for option in self.options if option.key in chosen.values),
+        )
+        self._told: dict[str, float] = {}
+        self._reads_compensated = True
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """All of the circuit's, or those that the option `outputs` names."""
+        return tuple(output.quantity for output in self._outputs)
+
+    def open(self) -> None:
+        """See that the right circuit is there and reads what it shall; writes only what differs."""
+        self.circuit.open()
+        try:
+            found = commands.information(self.circuit)
+        except NoAnswer:  # a sleeping circuit may lose the command that wakes it
+            found = commands.information(self.circuit)
+        if found.kind != self.kind:
+            raise BadAnswer(f"{self.circuit.where} is a {replies.shown(found.kind)} circuit, not {self.kind}")
+        for command, value in self._settings:
+            commands.ensure(self.circuit, command, value)
+        if len(self.outputs) > 1:
+            self._choose_outputs()
+        self._reads_compensated = True
+
+    def read(self) -> Mapping[str, float]:
+        """Take one reading, compensated with what `compensate` was last told."""
+        self.renew(self._told)
+        fields = [field for field in self._measure() if field.lower() not in self.words]
+        values = [number for field in fields if (number := replies.number(field)) is not None]
+        if not len(values) == len(fields) == len(self._outputs):
+            names = ", ".join(quantity.name for quantity in self.quantities)
+            raise BadAnswer(f"{self.circuit.where} read {replies.shown(','.join(fields))} instead of {names}")
+        return {output.quantity.name: value for output, value in zip(self._outputs, values, strict=True)}
+
+    def compensate(self, quantity: str, value: float) -> None:
+        """Keep what every reading from now on is compensated with; `Refused` when no vessel can be so."""
+        for known in self.compensations:
+            if known.name == quantity:
+                checked = judge(known, value, taken_ns=0)
+                if checked.value is None:
+                    raise Refused(f"{self.circuit.where}: cannot compensate: {checked.reason}")
+                self._told[quantity] = value
+                return
+        takes = ", ".join(self.descriptor.compensations) or "nothing"
+        raise BadConfiguration(f"{self.descriptor.driver} can be compensated for {takes}, not {quantity}")
+
+    def renew(self, told: Mapping[str, float]) -> None:
+        """Tell the circuit, before a reading, what it needs to know beside the temperature and may have lost."""
+
+    def _measure(self) -> list[str]:
+        """Read with the temperature in the same command: nothing is lost when the circuit restarted unnoticed."""
+        celsius = self._told.get(TEMPERATURE.name)
+        if celsius is None:
+            return commands.reading(self.circuit)
+        if self._reads_compensated:
+            try:
+                return commands.compensated_reading(self.circuit, celsius)
+            except Refused:  # firmware before about 2.12
+                self._reads_compensated = False
+        commands.set_temperature(self.circuit, celsius)
+        return commands.reading(self.circuit)
+
+    def _choose_outputs(self) -> None:
+        on = commands.outputs(self.circuit)
+        for output in self.outputs:
+            wanted = output in self._outputs
+            if wanted != (output.code.upper() in on):
+                commands.set_output(self.circuit, output.code, on=wanted)
