@@ -11,6 +11,6 @@ class EzoPh(EzoSensor):
 
     kind = "PH"
     outputs = (Output("", Quantity("ph", "pH", 0.001, 14.0, 3)),)
-    delays = Delays(read=0.9, compensated=0.9, calibrate=0.9)
+    delays = Delays(read=0.9, calibrate=0.9)
     compensations = (TEMPERATURE,)
     descriptor = describe("ezo-ph", "Atlas Scientific EZO pH", outputs, *compensations)

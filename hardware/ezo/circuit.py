@@ -10,6 +10,7 @@ from hardware.errors import BadAnswer, NoAnswer
 from hardware.ezo import replies
 
 QUICK: Final = 0.3  # s: every command that neither measures nor calibrates (data sheets)
+COMPENSATED: Final = 0.9  # s: RT, set the temperature and read, on every circuit that has it
 PATIENCE: Final = 2.0  # s beyond the data sheet's delay: pH was measured to take 1.66 instead of 0.9
 
 
@@ -18,7 +19,6 @@ class Delays:
     """A circuit's processing delays in seconds, as its data sheet has them."""
 
     read: float
-    compensated: float  # RT: set the temperature and read
     calibrate: float
 
 

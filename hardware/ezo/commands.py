@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from hardware.errors import BadAnswer, Refused
 from hardware.ezo import replies
-from hardware.ezo.circuit import Circuit
+from hardware.ezo.circuit import COMPENSATED, Circuit
 
 _NAME = re.compile(r"[!-+\--~]{0,16}")  # printable, no space; no comma, which separates fields
 
@@ -70,7 +70,7 @@ def reading(circuit: Circuit) -> list[str]:
 
 def compensated_reading(circuit: Circuit, temperature: float) -> list[str]:
     """Set the temperature in °C and take a reading in one command (pH, DO, EC, O2; firmware of about 2.12 or newer)."""
-    return circuit.read(f"RT,{temperature:.2f}", circuit.delays.compensated)
+    return circuit.read(f"RT,{temperature:.2f}", COMPENSATED)
 
 
 def information(circuit: Circuit) -> Information:
