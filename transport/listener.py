@@ -1,0 +1,141 @@
+"""The listening end of a link: a ROUTER on the coordinator and on each manager.
+
+Private methods and `shut` run on the loop's thread, which owns the socket; the others may be called from any thread.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from itertools import count
+
+import zmq
+from loguru import logger
+
+from transport.envelope import decode, encode
+from transport.errors import EndpointError, EnvelopeError
+from transport.keys import Peer
+from transport.links import BATCH, Common, Counters, Outgoing, Received, Types, largest, read_frames
+from transport.messages import Role
+from transport.sockets import Watched, listening, reason_of
+
+HANDSHAKE_FAILED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+
+
+class Listener:
+    """A bound ROUTER: hears the peers that the allow-list names, each with what its role may say."""
+
+    def __init__(
+        self,
+        common: Common,
+        endpoint: str,
+        *,
+        allow: Callable[[str], Peer | None],
+        accept: Mapping[Role, Types],
+        deliver: Callable[[list[Received]], None],
+    ) -> None:
+        self.counters = Counters()
+        self._common = common
+        self._allow = allow
+        self._accept = {role: frozenset(kind.TYPE for kind in types) for role, types in accept.items()}
+        self._deliver = deliver
+        self._ids = count(1)
+        self._domain = f"listener-{id(self)}".encode()
+        size = max(largest(types) for types in accept.values())
+        socket = listening(common.loop.context, common.keys, self._domain, size)
+        try:
+            socket.bind(endpoint)
+        except zmq.ZMQError as error:
+            socket.close()
+            raise EndpointError(f"cannot listen on {endpoint}: {reason_of(error)}") from None
+        self.endpoint = socket.get_string(zmq.LAST_ENDPOINT)
+        self._watched = Watched(common.loop, socket, HANDSHAKE_FAILED, self._read, self._on_event)
+        common.gate.guard(self._domain, self.peer_of)
+        common.open.add(self)
+
+    def send(self, batch: Iterable[Outgoing]) -> None:
+        """Queue messages for their routes.
+
+        A peer that is gone or does not read loses its message, which is counted; so does, with an error in the log,
+        a message above its limit.
+        """
+        sent_us = self._common.clock.wall_us()
+        packed = []
+        for out in batch:
+            try:
+                frames = encode(
+                    out.message,
+                    id=next(self._ids),
+                    session=out.session,
+                    sequence=out.sequence,
+                    sent_us=sent_us,
+                    reply_to=out.reply_to,
+                )
+            except EnvelopeError as error:
+                self.counters.unsent += 1
+                logger.error("{}: not sent: {}", self.endpoint, error)
+            else:
+                packed.append([out.route, *frames])
+        self._common.loop.post(partial(self._transmit, packed))
+
+    def close(self) -> None:
+        """Stop listening; harmless when stopped."""
+        self._common.loop.post(self.shut)
+
+    def peer_of(self, key: str) -> Peer | None:
+        """Tell whom the key names, if its role may speak here at all. Nobody, when the list itself fails."""
+        try:
+            peer = self._allow(key)
+        except Exception as error:  # noqa: BLE001 - the owner's code: whatever it raises, the door stays shut
+            self._common.complaints.note(self.endpoint, f"the allow-list fails: {type(error).__name__}")
+            return None
+        return peer if peer is not None and peer.role in self._accept else None
+
+    def shut(self) -> None:
+        """Close the socket, on the loop's thread."""
+        if self in self._common.open:
+            self._common.open.remove(self)
+            self._common.gate.forget(self._domain)
+            self._watched.close()
+
+    def _read(self) -> None:
+        batch = []
+        socket = self._watched.socket
+        at_ns = self._common.clock.monotonic_ns()
+        for _ in range(BATCH):
+            try:
+                route = socket.recv(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                break
+            received = self._admit(route, read_frames(socket), at_ns)
+            if received is not None:
+                batch.append(received)
+        if batch:
+            self.counters.received += len(batch)
+            self._common.hand_over(self.endpoint, self._deliver, batch)
+
+    def _admit(self, route: zmq.Frame, frames: list[bytes], at_ns: int) -> Received | None:
+        key = str(route.get("User-Id"))  # what the gate answered for this connection
+        peer = self.peer_of(key)
+        if peer is None:  # taken off the list since it connected
+            self.counters.refused += 1
+            self._common.complaints.note(f"key {key}", "is no longer allowed")
+            return None
+        try:
+            header, body = decode(frames, self._accept[peer.role])
+        except EnvelopeError as error:
+            self.counters.refused += 1
+            answer = self._common.refusal(peer.name, error, next(self._ids))
+            if answer is not None:
+                self._transmit([[route.bytes, *answer]])
+            return None
+        return Received(peer, route.bytes, header, body, at_ns)
+
+    def _transmit(self, packed: list[list[bytes]]) -> None:
+        socket = self._watched.socket
+        for frames in packed:
+            try:
+                socket.send_multipart(frames, zmq.NOBLOCK)
+            except zmq.ZMQError:  # EHOSTUNREACH: gone; EAGAIN: does not read; ENOTSOCK: closed
+                self.counters.unsent += 1
+
+    def _on_event(self, _event: int, _value: int) -> None:
+        self._common.complaints.note(self.endpoint, "a handshake failed")
