@@ -1,0 +1,184 @@
+"""The database's tables, made and migrated in numbered steps by the server side. docs/database.md shows them.
+
+Every statement may run again: a step that was interrupted, or a table that someone dropped, is made good by running
+the steps once more. Only the coordinator calls this, so no two run at once.
+"""
+
+import secrets
+from dataclasses import dataclass, replace
+
+from storage.questdb import DatabaseError, QuestDB, SqlError, literal
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: columns with their types, the key that makes sending twice harmless (beside `ts`)."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    key: tuple[str, ...]
+    partition: str = "DAY"
+    keep: str = ""  # QuestDB's TTL; empty keeps for ever
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One migration. A step that only adds raises the minor; one that old reactors cannot write to, the major."""
+
+    major: int
+    minor: int
+    statements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseIdentity:
+    """Which database this is, how often it lost rows and started again from a backup, and its schema."""
+
+    identity: str
+    incarnation: int
+    schema_major: int
+    schema_minor: int
+
+
+class SchemaDrift(DatabaseError):  # noqa: N818 - what happened
+    """A table is not what this version makes and writes, and only a person knows why; the text lists the differences."""
+
+
+_ORIGIN = (("spool", "SYMBOL"), ("seq", "LONG"))
+_VALUE = (("value", "DOUBLE"), ("unit", "SYMBOL"), ("quality", "SYMBOL"))
+_SERIES = (("reactor", "SYMBOL"), ("sensor", "SYMBOL"), ("quantity", "SYMBOL"))
+
+TABLES = (
+    Table("samples", (*_SERIES, *_VALUE, *_ORIGIN), ("reactor", "sensor", "quantity")),
+    Table(
+        "events",
+        (("reactor", "SYMBOL"), ("source", "SYMBOL"), ("kind", "SYMBOL"), ("text", "VARCHAR"), *_ORIGIN),
+        ("reactor", "source", "kind"),
+    ),
+    Table(
+        "settings",
+        (
+            *(("reactor", "SYMBOL"), ("device", "SYMBOL"), ("setting", "SYMBOL"), ("value", "VARCHAR")),
+            *(("number", "DOUBLE"), ("revision", "LONG"), ("state", "SYMBOL"), ("author", "VARCHAR"), *_ORIGIN),
+        ),
+        ("reactor", "device", "setting", "state"),
+    ),
+    Table(
+        "desired",
+        (
+            *(("reactor", "SYMBOL"), ("device", "SYMBOL"), ("document", "VARCHAR")),
+            *(("revision", "LONG"), ("author", "VARCHAR")),
+        ),
+        ("reactor", "device"),
+    ),
+    Table("readings", (*_SERIES, *_VALUE), ("reactor", "sensor", "quantity"), partition="HOUR", keep="1 DAY"),
+    Table(
+        "inventory",
+        (
+            *(("reactor", "SYMBOL"), ("kind", "SYMBOL"), ("name", "SYMBOL"), ("label", "VARCHAR")),
+            *(("driver", "SYMBOL"), ("address", "VARCHAR"), ("descriptor", "VARCHAR")),
+        ),
+        ("reactor", "name"),
+    ),
+    Table(
+        "meta",
+        (("identity", "VARCHAR"), ("incarnation", "LONG"), ("schema_major", "LONG"), ("schema_minor", "LONG")),
+        (),
+    ),
+)
+KEPT = frozenset({"samples", "events", "settings"})  # what spools send: losing one is losing history
+
+STEPS = (Step(1, 0, ()),)  # 1.0 is the tables as they are made
+
+
+def ensure_schema(database: QuestDB) -> DatabaseIdentity:
+    """Make what is missing, migrate what is old, check what is there; return which database this is.
+
+    A new database gets an identity. One whose history was dropped table by table gets another incarnation, so that
+    the spools send again what they retain. One with a newer schema is left alone. Blocks for some seconds at most.
+    Raises `DatabaseError`, and of those `SchemaDrift` when tables differ from what this version writes.
+    """
+    known = read_identity(database)
+    newest = STEPS[-1]
+    if known is not None and (known.schema_major, known.schema_minor) > (newest.major, newest.minor):
+        return known
+    if known is not None and not table_names(database) >= KEPT:
+        # Written before the table is made again: once it is there, nobody could tell that its rows were lost.
+        known = _write_identity(database, replace(known, incarnation=known.incarnation + 1))
+    for table in TABLES:
+        _run(database, _create(table))
+    reached = (0, 0) if known is None else (known.schema_major, known.schema_minor)
+    for step in STEPS:
+        if (step.major, step.minor) > reached:
+            for statement in step.statements:
+                _run(database, statement)
+    _check(database)
+    if known is None:
+        known = DatabaseIdentity(secrets.token_hex(16), 1, *reached)
+    if (newest.major, newest.minor) != reached:
+        known = _write_identity(database, replace(known, schema_major=newest.major, schema_minor=newest.minor))
+    return known
+
+
+def read_identity(database: QuestDB) -> DatabaseIdentity | None:
+    """Return which database this is, or none when it has no schema yet. One short query, for a regular look."""
+    try:
+        rows = database.query(
+            "SELECT identity, incarnation, schema_major, schema_minor FROM meta ORDER BY ts DESC LIMIT 1"
+        )
+    except SqlError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    return DatabaseIdentity(*rows[0]) if rows else None
+
+
+def table_names(database: QuestDB) -> frozenset[str]:
+    """Return the names of all tables."""
+    return frozenset(name for (name,) in database.query("SELECT table_name FROM tables()"))
+
+
+def _create(table: Table) -> str:
+    columns = ", ".join(f"{name} {kind}" for name, kind in (*table.columns, ("ts", "TIMESTAMP")))
+    keep = f" TTL {table.keep}" if table.keep else ""
+    return (
+        f"CREATE TABLE IF NOT EXISTS {table.name} ({columns}) TIMESTAMP(ts) PARTITION BY {table.partition}{keep} WAL"
+        f" DEDUP UPSERT KEYS({', '.join(('ts', *table.key))})"
+    )
+
+
+def _run(database: QuestDB, statement: str) -> None:
+    """Run one statement of DDL, and once more when it is declined: QuestDB may do so although IF NOT EXISTS stands."""
+    try:
+        database.execute(statement)
+    except SqlError:
+        database.execute(statement)
+
+
+def _check(database: QuestDB) -> None:
+    """Compare columns and keys with what is written: CREATE TABLE IF NOT EXISTS accepts anything of that name."""
+    problems = []
+    for table in TABLES:
+        rows = database.query(f'SELECT "column", type, upsertKey FROM table_columns({literal(table.name)})')  # noqa: S608
+        found = {name: kind for name, kind, _ in rows}
+        for name, kind in (*table.columns, ("ts", "TIMESTAMP")):
+            if found.get(name) != kind:
+                problems.append(f"{table.name}.{name} is {found.get(name, 'missing')}, not {kind}")
+        key = {name for name, _, in_key in rows if in_key}
+        if key != {"ts", *table.key}:
+            problems.append(f"{table.name} has the key {sorted(key)}, not {sorted({'ts', *table.key})}")
+    if problems:
+        raise SchemaDrift(f"{database.address}: " + "; ".join(problems))
+
+
+def _write_identity(database: QuestDB, identity: DatabaseIdentity) -> DatabaseIdentity:
+    values = ", ".join(
+        literal(value)
+        for value in (identity.identity, identity.incarnation, identity.schema_major, identity.schema_minor)
+    )
+    database.execute(
+        "INSERT INTO meta (identity, incarnation, schema_major, schema_minor, ts)"  # noqa: S608 - spelled by literal()
+        f" VALUES ({values}, now())"
+    )
+    database.query("SELECT wait_wal_table('meta')")
+    return identity

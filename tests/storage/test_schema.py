@@ -1,0 +1,168 @@
+"""Making, migrating and checking the tables, on the real server and on interrupted ones."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from storage import schema
+from storage.questdb import QuestDB, SqlError, Unreachable
+from storage.schema import TABLES, DatabaseIdentity, SchemaDrift, Step, ensure_schema, read_identity, table_names
+from tests.conftest import Server
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def database(questdb: Server) -> Iterator[QuestDB]:
+    """An empty database."""
+    client = questdb.client()
+    for name in table_names(client):
+        client.execute(f"DROP TABLE '{name}'")
+    yield client
+    client.close()
+
+
+class Interrupted(QuestDB):
+    """A server that goes away after so many statements."""
+
+    def __init__(self, questdb: Server, statements: int) -> None:
+        super().__init__(questdb.address, questdb.owner.user, questdb.owner.password, 10.0)
+        self.left = statements
+
+    def execute(self, sql: str) -> None:
+        if self.left == 0:
+            raise Unreachable("gone")
+        self.left -= 1
+        super().execute(sql)
+
+
+def test_an_empty_database_gets_every_table_and_an_identity(database: QuestDB) -> None:
+    assert read_identity(database) is None
+    made = ensure_schema(database)
+    assert table_names(database) >= {table.name for table in TABLES}
+    assert (made.incarnation, made.schema_major, made.schema_minor) == (1, 1, 0)
+    assert len(made.identity) == 32
+    assert read_identity(database) == made
+
+
+def test_once_more_changes_nothing(database: QuestDB) -> None:
+    made = ensure_schema(database)
+    assert ensure_schema(database) == made
+    assert database.query("SELECT count() FROM meta") == [(1,)]
+
+
+def test_readings_are_kept_a_day_and_history_for_ever(database: QuestDB) -> None:
+    ensure_schema(database)
+    found = database.query("SELECT table_name, ttlValue, ttlUnit FROM tables() WHERE ttlValue > 0")
+    assert found == [("readings", 1, "DAY")]
+
+
+@pytest.mark.parametrize("statements", range(len(TABLES) + 1))
+def test_a_creation_that_stopped_anywhere_is_finished(questdb: Server, database: QuestDB, statements: int) -> None:
+    broken = Interrupted(questdb, statements)
+    with pytest.raises(Unreachable):
+        ensure_schema(broken)
+    broken.close()
+    made = ensure_schema(database)
+    assert made.incarnation == 1
+    assert read_identity(database) == made
+
+
+def test_a_wiped_database_gets_another_identity(database: QuestDB) -> None:
+    first = ensure_schema(database)
+    for name in table_names(database):
+        database.execute(f"DROP TABLE {name}")
+    assert ensure_schema(database).identity != first.identity
+
+
+@pytest.mark.parametrize(("table", "more"), [("samples", 1), ("events", 1), ("readings", 0), ("inventory", 0)])
+def test_lost_history_is_another_incarnation(database: QuestDB, table: str, more: int) -> None:
+    first = ensure_schema(database)
+    database.execute(f"DROP TABLE {table}")
+    again = ensure_schema(database)
+    assert (again.identity, again.incarnation) == (first.identity, first.incarnation + more)
+    assert table in table_names(database)
+    assert ensure_schema(database) == again
+
+
+ADD = Step(1, 1, ("ALTER TABLE events ADD COLUMN IF NOT EXISTS weight DOUBLE",))
+ADD_MORE = Step(1, 2, ("ALTER TABLE samples ADD COLUMN IF NOT EXISTS colour SYMBOL",))
+
+
+def test_a_database_is_migrated_step_by_step(
+    questdb: Server, database: QuestDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ensure_schema(database)
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, ADD, ADD_MORE))
+    broken = Interrupted(questdb, len(TABLES) + 1)  # in the middle of the two steps
+    with pytest.raises(Unreachable):
+        ensure_schema(broken)
+    broken.close()
+    assert read_identity(database) == first
+    assert ensure_schema(database) == DatabaseIdentity(first.identity, 1, 1, 2)
+    assert database.query("SELECT weight FROM events") == []
+    assert database.query("SELECT colour FROM samples") == []
+
+
+def test_a_newer_schema_is_left_alone(database: QuestDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as newer:
+        newer.setattr(schema, "STEPS", (*schema.STEPS, Step(2, 0, ())))
+        made = ensure_schema(database)
+    database.execute("DROP TABLE inventory")
+    assert ensure_schema(database) == made
+    assert (made.schema_major, made.schema_minor) == (2, 0)
+    assert "inventory" not in table_names(database)
+
+
+def test_history_lost_twice_in_a_row_is_never_forgotten(questdb: Server, database: QuestDB) -> None:
+    first = ensure_schema(database)
+    database.execute("DROP TABLE samples")
+    for statements in (0, 1, 2):  # before the incarnation is written, after it, after a table was made
+        broken = Interrupted(questdb, statements)
+        with pytest.raises(Unreachable):
+            ensure_schema(broken)
+        broken.close()
+    assert ensure_schema(database).incarnation > first.incarnation
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("CREATE TABLE samples (value INT, ts TIMESTAMP) TIMESTAMP(ts) PARTITION BY DAY WAL", "samples.value is INT"),
+        ("CREATE TABLE events (kind SYMBOL, ts TIMESTAMP) TIMESTAMP(ts) PARTITION BY DAY WAL", "text is missing"),
+        ("ALTER TABLE desired DEDUP DISABLE", r"desired has the key \[\]"),
+        ("ALTER TABLE desired DEDUP ENABLE UPSERT KEYS(ts)", "desired has the key"),
+        ("ALTER TABLE inventory ALTER COLUMN label TYPE SYMBOL", "inventory.label is SYMBOL, not VARCHAR"),
+    ],
+)
+def test_a_table_that_is_not_ours_is_told(database: QuestDB, wrong: str, words: str) -> None:
+    if wrong.startswith("ALTER"):
+        ensure_schema(database)
+    database.execute(wrong)
+    if wrong.startswith("ALTER"):
+        database.query(f"SELECT wait_wal_table('{wrong.split()[2]}')")
+    with pytest.raises(SchemaDrift, match=words):
+        ensure_schema(database)
+
+
+def test_columns_that_someone_added_are_nobody_elses_business(database: QuestDB) -> None:
+    ensure_schema(database)
+    database.execute("ALTER TABLE samples ADD COLUMN note VARCHAR")
+    ensure_schema(database)
+
+
+def test_a_declined_statement_is_tried_once_more(database: QuestDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    declined: list[str] = []
+    execute = QuestDB.execute
+
+    def decline_first(self: QuestDB, sql: str) -> None:
+        if sql not in declined:
+            declined.append(sql)
+            raise SqlError("duplicate column")
+        execute(self, sql)
+
+    with monkeypatch.context() as flaky:
+        flaky.setattr(QuestDB, "execute", decline_first)
+        for table in TABLES:
+            schema._run(database, schema._create(table))
+    assert table_names(database) >= {table.name for table in TABLES}
