@@ -1,6 +1,5 @@
 """The environment becomes settings, or one line for each mistake."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -9,13 +8,6 @@ from hypothesis import strategies as st
 
 from deploy.errors import ConfigurationError
 from deploy.settings import PREFIX, VARIABLES, load, sample
-
-
-@pytest.fixture(autouse=True)
-def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(PREFIX):
-            monkeypatch.delenv(name)
 
 
 def mistakes() -> tuple[str, ...]:

@@ -1,0 +1,47 @@
+# What a fresh machine needs: python3 (3.11 or newer) with venv, make, a C library that PyPI's wheels know (any Debian).
+# Everything else goes into .venv, in the versions that constraints.txt names.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: up test bench trace clean
+
+up: .venv/server
+	@$(BIN)/reactorium up
+
+test: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -m "not system"
+	$(BIN)/pytest -q -m system
+
+bench: .venv/dev
+	$(BIN)/python -m bench
+
+trace: .venv/dev
+	@test -n "$(FILE)" || { echo "which trace? make trace FILE=path/to/trace.csv"; exit 2; }
+	REACTORIUM_TRACE="$(abspath $(FILE))" $(BIN)/pytest -q -m system tests/system/test_trace.py
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
+
+# Each environment is complete when its mark is there.
+.venv/server: .venv/python pyproject.toml constraints.txt
+	@echo "installing reactorium into .venv"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[server]'
+	@touch $@
+
+.venv/dev: .venv/server
+	@echo "installing the tools of 'make test' into .venv"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[server,dev]'
+	@touch $@
+
+.venv/python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: apt install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is older than 3.11: name a newer one with make PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "venv is missing: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@touch $@

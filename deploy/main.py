@@ -1,0 +1,69 @@
+"""The command line: `reactorium` and a subcommand, no flags. Everything else comes from the environment and files."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+import dotenv
+
+from deploy import settings
+from deploy.errors import ConfigurationError, StartError
+
+BAD_USE, BAD_CONFIGURATION, NOT_NOW = 64, 78, 69  # sysexits(3): EX_USAGE, EX_CONFIG, EX_UNAVAILABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A subcommand: the module that has a function of that name, imported only when it is asked for."""
+
+    module: str
+    does: str
+    argument: str = ""
+
+
+COMMANDS = {
+    "up": Command("deploy.up", "run the whole system on this machine until Ctrl-C"),
+    "check": Command("deploy.check", "read the configuration, try everything it names, change nothing"),
+    "sql": Command("deploy.sql", "answer a read-only query as CSV", "QUERY"),
+    "coordinator": Command("deploy.server", "run the coordinator"),
+    "manager": Command("deploy.server", "run one manager"),
+    "questdb": Command("deploy.server", "run the local QuestDB"),
+    "reactor": Command("deploy.node", "run the reactor that REACTORIUM_REACTOR_FILE describes"),
+    "vessel": Command("deploy.node", "run the simulated vessel that REACTORIUM_VESSEL_FILE describes"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns the process's exit status. What stands in the way is one line each on stderr."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    command = COMMANDS.get(words[0]) if words else None
+    if command is None or len(words) != (2 if command.argument else 1):
+        sys.stderr.write(usage())
+        return BAD_USE
+    try:
+        dotenv.load_dotenv(".env")  # what is set in the environment wins
+        read = settings.load()
+        run = getattr(import_module(command.module), words[0])
+        return run(read, *words[1:]) or 0
+    except ConfigurationError as error:
+        return _refuse(error.mistakes, BAD_CONFIGURATION)
+    except StartError as error:
+        return _refuse([str(error)], NOT_NOW)
+
+
+def usage() -> str:
+    """Every subcommand with what it does."""
+    names = {name: f"{name} {command.argument}".rstrip() for name, command in COMMANDS.items()}
+    lines = [f"  {names[name]:<12} {command.does}" for name, command in COMMANDS.items()]
+    return "\n".join(["usage: reactorium COMMAND (settings come from the environment: env.sample)", *lines]) + "\n"
+
+
+def _refuse(lines: Sequence[str], status: int) -> int:
+    for line in lines:
+        sys.stderr.write(f"reactorium: {line}\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

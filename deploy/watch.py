@@ -1,0 +1,117 @@
+"""What `reactorium up` tells the person in front of it: processes that start and end, and the first sample stored."""
+
+import sys
+import threading
+import time
+import xmlrpc.client
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
+
+from deploy import logins, supervision
+from deploy.errors import StartError
+from deploy.settings import Settings
+from storage.questdb import DatabaseError, QuestDB
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+PACE = 0.5  # seconds between two looks
+STEPS = 10  # lines that a download is told in
+
+
+def say(text: str) -> None:
+    """Tell the person one line."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def progress(what: str) -> "Progress":
+    """Tell how far a download is."""
+    return Progress(what)
+
+
+@dataclass(slots=True)
+class Progress:
+    """Called with bytes so far and in all; says a line for every tenth."""
+
+    what: str
+    _told: int = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        """Note how far it is."""
+        step = STEPS * done // total if total else 0
+        if step > self._told:
+            self._told = step
+            say(f"downloading {self.what}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+
+@dataclass(slots=True)
+class Changes:
+    """Turns what supervisor knows of its processes into one line for each thing that changed. Pure."""
+
+    _known: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    def since_last(self, processes: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Compare `getAllProcessInfo` with the one before."""
+        told = []
+        for process in processes:
+            group, one = process["group"], process["name"]
+            name = one if group in {one, "manager"} else f"{group.removesuffix('s')} {one}"
+            now = (process["statename"], process["pid"])
+            before = self._known.get(name, ("STOPPED", 0))
+            self._known[name] = now
+            if now != before and (line := _line(name, process)):
+                told.append(line)
+        return told
+
+
+def _line(name: str, process: Mapping[str, Any]) -> str:
+    match process["statename"]:
+        case "RUNNING":
+            return f"{name} runs (process {process['pid']})"
+        case "BACKOFF" | "FATAL":
+            return f"{name} does not start: see {process['logfile']}"
+        case "EXITED":
+            return f"{name} ended with status {process['exitstatus']}"
+    return ""
+
+
+def watch(settings: Settings, supervisor: "Popen[bytes]", stop: threading.Event) -> None:
+    """Tell what happens until `stop` is set. Raises StartError when supervisor ends by itself."""
+    changes = Changes()
+    since = time.time()
+    stored = False
+    while not stop.wait(PACE):
+        if supervisor.poll() is not None:
+            raise StartError(f"supervisor ended with status {supervisor.returncode}: see {settings.state_dir}/logs")
+        lines = changes.since_last(_processes(settings))
+        if not stored and (count := _stored(settings, since)):
+            stored = True
+            lines.append(f"first samples are stored, {time.time() - since:.0f} s after the start: {count}")
+        for line in lines:
+            say(f"{time.strftime('%H:%M:%S')} {line}")
+
+
+def _processes(settings: Settings) -> list[dict[str, Any]]:
+    transport = SupervisorTransport(None, None, f"unix://{supervision.socket_path(settings)}")
+    with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as server:
+        try:
+            return server.supervisor.getAllProcessInfo()  # type: ignore[return-value]
+        except OSError:  # it does not listen yet, or is stopping
+            return []
+
+
+def _stored(settings: Settings, since: float) -> int:
+    """Count the samples taken since `since` that the database shows; 0 as long as it does not answer."""
+    login = logins.owner(settings)
+    database = QuestDB(logins.database_address(settings), login.user, login.password, timeout=1.0)
+    try:
+        ((count,),) = database.query(f"SELECT count() FROM samples WHERE ts >= {int(since * 1e6)}")  # noqa: S608 - a number
+    except DatabaseError:
+        return 0
+    finally:
+        database.close()
+    return int(count)
