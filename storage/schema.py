@@ -41,7 +41,7 @@ class DatabaseIdentity:
 
 
 class SchemaDrift(DatabaseError):  # noqa: N818 - what happened
-    """A table is not what this version makes and writes, and only a person knows why; the text lists the differences."""
+    """A table is not what this version writes, and only a person knows why; the text lists the differences."""
 
 
 _ORIGIN = (("spool", "SYMBOL"), ("seq", "LONG"))
@@ -112,6 +112,7 @@ def ensure_schema(database: QuestDB) -> DatabaseIdentity:
         if (step.major, step.minor) > reached:
             for statement in step.statements:
                 _run(database, statement)
+            _wait_until_applied(database)
     _check(database)
     if known is None:
         known = DatabaseIdentity(secrets.token_hex(16), 1, *reached)
@@ -153,6 +154,12 @@ def _run(database: QuestDB, statement: str) -> None:
         database.execute(statement)
     except SqlError:
         database.execute(statement)
+
+
+def _wait_until_applied(database: QuestDB) -> None:
+    """ALTER TABLE returns before readers see it."""
+    for table in TABLES:
+        database.query(f"SELECT wait_wal_table({literal(table.name)})")
 
 
 def _check(database: QuestDB) -> None:
