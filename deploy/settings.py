@@ -152,12 +152,12 @@ class Settings:
         str, Variable("text", "format", "one line an event, as text or as json", _one_of("text", "json"))
     ]
     pace: Annotated[
-        float,
+        float | None,
         Variable(
-            "1",
+            "",
             "times",
-            "how much faster than life simulated vessels and their reactors run; 1 with real hardware",
-            _between("times", 0.01, 10_000),
+            "how much faster than life a simulated vessel and its reactor run; never with real hardware",
+            _optional(_between("times", 0.01, 10_000)),
         ),
     ]
 

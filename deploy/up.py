@@ -55,7 +55,8 @@ def up(settings: Settings) -> None:
 
 def _nodes(settings: Settings) -> list[Node]:
     """Find out which reactors run here; every mistake in any of their files is told at once."""
-    nodes, mistakes = [], []
+    nodes: list[Node] = []
+    mistakes: list[str] = []
     for file, vessel in [(file, None) for file in settings.reactor_file] or _examples():
         try:
             name = reactor_file.load(file, settings, driver_class).name
