@@ -1,53 +1,73 @@
+import pytest
+
 from actors.ticker import SECOND
-from actors.timebase import EARLIEST_US, Base, Timebase, synchronised
+from actors.timebase import EARLIEST_US, Timebase, disciplined
+from storage.spool import Anchor
 
 NOW = 100 * SECOND
 WALL = EARLIEST_US + 10**12
 
 
-def test_an_undisciplined_clock_is_not_believed() -> None:
-    timebase = Timebase()
-    assert timebase.kernel(NOW, WALL, synchronised=False) is None
-    assert timebase.base is None
+class Kernel:
+    """Says what it is told to."""
+
+    def __init__(self) -> None:
+        self.disciplined = True
+
+    def __call__(self) -> bool:
+        return self.disciplined
+
+
+@pytest.fixture
+def kernel() -> Kernel:
+    return Kernel()
+
+
+@pytest.fixture
+def timebase(kernel: Kernel) -> Timebase:
+    return Timebase("boot", kernel)
+
+
+def test_an_undisciplined_clock_is_not_believed(kernel: Kernel, timebase: Timebase) -> None:
+    kernel.disciplined = False
+    assert timebase.kernel(NOW, WALL) is None
+    assert timebase.anchor is None
     assert timebase.offset(NOW, WALL) is None
 
 
-def test_a_disciplined_clock_is() -> None:
-    timebase = Timebase()
-    assert timebase.kernel(NOW, WALL, synchronised=True) == Base(NOW, WALL)
-    assert timebase.base is not None
-    assert timebase.base.date(NOW - 1_500_000) == WALL - 1500
+def test_a_disciplined_clock_is(timebase: Timebase) -> None:
+    assert timebase.kernel(NOW, WALL) == Anchor("boot", NOW, WALL)
     assert timebase.offset(NOW, WALL) == 0
 
 
-def test_the_servers_time_serves_where_there_is_no_ntp_and_shows_how_wrong_the_clock_is() -> None:
-    timebase = Timebase()
-    timebase.kernel(NOW, 12_000_000, synchronised=False)
-    assert timebase.server(NOW - SECOND, WALL) == Base(NOW - SECOND, WALL)
+def test_the_servers_time_serves_where_there_is_no_ntp_and_shows_how_wrong_the_clock_is(
+    kernel: Kernel, timebase: Timebase
+) -> None:
+    kernel.disciplined = False
+    timebase.kernel(NOW, 12_000_000)
+    assert timebase.server(NOW - SECOND, WALL) == Anchor("boot", NOW - SECOND, WALL)
     assert timebase.offset(NOW, WALL + 1_000_000 - 3_600_000_000) == -3600
 
 
-def test_ntp_outranks_the_server() -> None:
-    timebase = Timebase()
-    timebase.kernel(NOW, WALL, synchronised=True)
+def test_ntp_outranks_the_server(kernel: Kernel, timebase: Timebase) -> None:
+    timebase.kernel(NOW, WALL)
     assert timebase.server(NOW, WALL + 10**9) is None
-    timebase.kernel(NOW, WALL, synchronised=False)
-    assert timebase.server(NOW, WALL + 10**9) == Base(NOW, WALL + 10**9)
+    kernel.disciplined = False
+    assert timebase.server(NOW, WALL + 10**9) == Anchor("boot", NOW, WALL + 10**9)
 
 
-def test_small_drift_moves_nothing_and_large_drift_does() -> None:
-    timebase = Timebase()
-    timebase.kernel(NOW, WALL, synchronised=True)
+def test_small_drift_moves_nothing_and_large_drift_does(timebase: Timebase) -> None:
+    timebase.kernel(NOW, WALL)
     later = NOW + 10 * SECOND
-    assert timebase.kernel(later, WALL + 10_000_000 + 500_000, synchronised=True) is None
-    assert timebase.kernel(later, WALL + 10_000_000 - 500_001, synchronised=True) == Base(later, WALL + 9_499_999)
+    assert timebase.kernel(later, WALL + 10_000_000 + 500_000) is None
+    assert timebase.kernel(later, WALL + 10_000_000 - 500_001) == Anchor("boot", later, WALL + 9_499_999)
 
 
-def test_a_witness_without_a_clock_is_refused() -> None:
-    timebase = Timebase()
+def test_a_witness_without_a_clock_is_refused(kernel: Kernel, timebase: Timebase) -> None:
+    assert timebase.kernel(NOW, 1000) is None
+    kernel.disciplined = False
     assert timebase.server(NOW, 1000) is None
-    assert timebase.kernel(NOW, 1000, synchronised=True) is None
 
 
 def test_the_kernel_can_be_asked() -> None:
-    assert synchronised() in {True, False}
+    assert disciplined() in {True, False}

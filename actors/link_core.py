@@ -1,0 +1,377 @@
+"""The reactor's link to its manager, decided: events and the time go in, actions come out. Pure.
+
+`TABLE` is the whole state machine: what may happen in which state, where it leads, and which method acts on it. What
+is not in it is ignored (a late answer, a duplicate). `diagram` draws it; docs/link.md shows that drawing.
+
+Fencing. A connection has a number, so what an old one still says is not heard. A placement has an epoch: one below
+the highest ever seen is a late answer. A session's answers carry its name and a rising sequence.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+from typing import Any, ClassVar
+
+from actors.ticker import SECOND
+from transport.liveness import BACK_OFF_MOST, STATUS_INTERVAL, back_off, jittered, lost_after
+from transport.messages import Ack, Attached, Database, Error, Header, Message, Welcome
+from transport.session import Session
+
+CONNECT = 9.0  # seconds for connecting and its handshake; the wire gives up earlier
+GREETING = 15.0  # seconds for a welcome: the coordinator may be starting a manager first
+ATTACHING = 5.0
+TRIES = 2  # with the same manager, before the coordinator is asked for another
+SHORTEST_INTERVAL = 0.1
+LONGEST_INTERVAL = 60.0
+LONGEST_RETRY = 300.0
+AWAY = frozenset({"epoch", "full", "later", "name", "role"})  # errors of a manager that will not have us
+
+
+class State(StrEnum):
+    """Where the link stands."""
+
+    RESTING = "resting"  # waits, then calls the coordinator
+    CALLING = "calling"  # connects to the coordinator
+    GREETING = "greeting"  # said hello
+    PAUSING = "pausing"  # waits, then joins the same manager again
+    JOINING = "joining"  # connects to the manager
+    ATTACHING = "attaching"  # said what is wired
+    ATTACHED = "attached"  # reports
+
+
+JOINING = frozenset({State.JOINING, State.ATTACHING})  # where tries with a manager are counted
+
+
+class Kind(StrEnum):
+    """What an event means to the present state."""
+
+    DUE = "time is due"
+    UP = "connected"
+    LOST = "lost or silent"
+    GIVEN_UP = "lost too often"
+    WELCOME = "welcome"
+    ATTACHED = "attached"
+    ACK = "ack"
+    FORGOTTEN = "session unknown"
+    REFUSED = "refused"
+    NOTHING = "nothing"
+
+
+# Events
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The alarm rang, or was late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """The connection is encrypted and usable."""
+
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """The connection failed or broke."""
+
+    connection: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message came."""
+
+    connection: int
+    header: Header
+    body: Message
+
+
+Event = Tick | Up | Down | Heard
+
+
+# Actions
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Connect, and number the connection so."""
+
+    connection: int
+    endpoint: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the connection."""
+
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendHello:
+    """Send this; the software's name is the shell's to fill in."""
+
+    connection: int
+    epoch: int
+    lost: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendAttach:
+    """Send what is wired, with this epoch."""
+
+    connection: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendStatus:
+    """Send how things are, with this session and sequence in the header."""
+
+    connection: int
+    session: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Keep the highest epoch, so that a restarted process knows it."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogTo:
+    """This is the database now."""
+
+    database: Database
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTime:
+    """The server's wall clock at a moment of ours."""
+
+    at_ns: int
+    time_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something for the events: kind is `attached` or `lost`."""
+
+    kind: str
+    text: str
+
+
+Action = Open | Close | SendHello | SendAttach | SendStatus | Remember | LogTo | ServerTime | Note
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Somebody to connect to: name for people, endpoint, public key."""
+
+    name: str
+    endpoint: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Where a transition leads, and the method that acts on it: with what caused it, and the time."""
+
+    to: State
+    act: Callable[["LinkCore", Any, int], Iterable[Action]]
+
+
+class LinkCore:
+    """Takes events one at a time. `due_ns` is when it wants its next `Tick`; `state` is for everyone to see."""
+
+    def __init__(self, *, coordinator: Server, epoch: int, random: Random, now_ns: int) -> None:
+        """`epoch` is the highest ever seen; the first call is due at once."""
+        self.state = State.RESTING
+        self.due_ns = now_ns
+        self.epoch = epoch
+        self._coordinator = coordinator
+        self._manager = coordinator  # until a welcome names one
+        self._random = random
+        self._connection = 0
+        self._lost = ""  # endpoint of the manager that was given up, for the next hello
+        self._failures = 0  # in a row, for the back-off
+        self._tries = 0  # with the present manager
+        self._session: Session | None = None  # while attached
+        self._interval = STATUS_INTERVAL
+        self._status_ns = 0  # when the next status is due
+        self._silent_ns = 0  # when the manager counts as lost
+        self._steady_ns = 0  # when earlier failures are forgotten
+
+    def handle(self, event: Event, now_ns: int) -> list[Action]:
+        """Take an event and say what to do. An event that means nothing now does nothing."""
+        kind, cause = self._meaning(event, now_ns)
+        move = self.TABLE.get((self.state, kind))
+        if move is None:
+            return []
+        self.state = move.to
+        return list(move.act(self, cause, now_ns))
+
+    # what an event means, and what its method has to know
+
+    def _meaning(self, event: Event, now_ns: int) -> tuple[Kind, object]:
+        match event:
+            case Tick():
+                return self._meaning_of_time(now_ns), "no answer"
+            case Up(connection) | Down(connection) | Heard(connection) if connection != self._connection:
+                return Kind.NOTHING, None
+            case Up():
+                return Kind.UP, None
+            case Down(_, reason):
+                return self._meaning_of_loss(), reason
+            case Heard(_, header, body):
+                return self._meaning_of_message(header, body)
+
+    def _meaning_of_time(self, now_ns: int) -> Kind:
+        if now_ns < self.due_ns:
+            return Kind.NOTHING
+        if self.state in {State.RESTING, State.PAUSING}:
+            return Kind.DUE
+        if self.state is State.ATTACHED and now_ns < self._silent_ns:
+            return Kind.DUE
+        return self._meaning_of_loss()
+
+    def _meaning_of_loss(self) -> Kind:
+        return Kind.GIVEN_UP if self.state in JOINING and self._tries >= TRIES else Kind.LOST
+
+    def _meaning_of_message(self, header: Header, body: Message) -> tuple[Kind, object]:
+        match body:
+            case Welcome(epoch=epoch) if epoch >= self.epoch:
+                return Kind.WELCOME, body
+            case Attached():
+                return Kind.ATTACHED, body
+            case Ack() if self._session is not None and self._session.hear(header) == "ok":
+                return Kind.ACK, body
+            case Error(code="session") if self.state is State.ATTACHED:
+                return Kind.FORGOTTEN, "it does not know our session"
+            case Error(code=code) if code in AWAY or self.state is not State.ATTACHED:
+                return Kind.REFUSED, body
+            case _:
+                return Kind.NOTHING, None
+
+    # what is done about it
+
+    def _call(self, _cause: object, now_ns: int) -> Iterable[Action]:
+        yield self._open(self._coordinator, now_ns)
+
+    def _greet(self, _cause: object, now_ns: int) -> Iterable[Action]:
+        self._wait(GREETING, now_ns)
+        yield SendHello(self._connection, self.epoch, self._lost)
+
+    def _move_in(self, welcome: Welcome, now_ns: int) -> Iterable[Action]:
+        self._manager = Server(welcome.manager, welcome.endpoint, welcome.key)
+        self._lost, self._tries = "", 0
+        self.epoch = welcome.epoch
+        yield Close(self._connection)
+        yield Remember(welcome.epoch)
+        yield ServerTime(now_ns, welcome.time_us)
+        if welcome.database is not None:
+            yield LogTo(welcome.database)
+        yield from self._join(None, now_ns)
+
+    def _join(self, _cause: object, now_ns: int) -> Iterable[Action]:
+        self._tries += 1
+        yield self._open(self._manager, now_ns)
+
+    def _attach(self, _cause: object, now_ns: int) -> Iterable[Action]:
+        self._wait(ATTACHING, now_ns)
+        yield SendAttach(self._connection, self.epoch)
+
+    def _settle(self, attached: Attached, now_ns: int) -> Iterable[Action]:
+        self._session = Session(attached.session)
+        self._tries = 0
+        self._hear(attached.status_interval, now_ns)
+        self._steady_ns = self._silent_ns
+        yield Note("attached", f"{self._manager.name} at {self._manager.endpoint}, epoch {self.epoch}")
+        yield from self._report(None, now_ns)
+
+    def _report(self, _cause: object, now_ns: int) -> Iterable[Action]:
+        assert self._session is not None
+        self._status_ns = now_ns + round(jittered(self._interval, self._random) * SECOND)
+        self.due_ns = min(self._status_ns, self._silent_ns)
+        yield SendStatus(self._connection, self._session.id, self._session.stamp())
+
+    def _take(self, ack: Ack, now_ns: int) -> Iterable[Action]:
+        self._hear(ack.next_interval, now_ns)
+        self.due_ns = min(self._status_ns, self._silent_ns)
+        if now_ns >= self._steady_ns:
+            self._failures = 0
+        if ack.database is not None:
+            yield LogTo(ack.database)
+
+    def _lose(self, reason: str, now_ns: int) -> Iterable[Action]:
+        yield Close(self._connection)
+        yield from self._leave(reason)
+        self._back_off(0.0, now_ns)
+
+    def _give_up(self, reason: str, now_ns: int) -> Iterable[Action]:
+        self._lost = self._manager.endpoint
+        yield from self._lose(reason, now_ns)
+
+    def _obey(self, error: Error, now_ns: int) -> Iterable[Action]:
+        yield Close(self._connection)
+        yield from self._leave(f"{error.code}: {error.text}")
+        self._back_off(min(error.retry or BACK_OFF_MOST, LONGEST_RETRY), now_ns)
+
+    # parts of these
+
+    def _open(self, server: Server, now_ns: int) -> Action:
+        self._connection += 1
+        self._wait(CONNECT, now_ns)
+        return Open(self._connection, server.endpoint, server.key)
+
+    def _hear(self, interval: float, now_ns: int) -> None:
+        """The manager lives and sets the pace. The bounds keep it from asking for a flood, or for silence."""
+        self._interval = min(LONGEST_INTERVAL, max(SHORTEST_INTERVAL, interval))
+        self._silent_ns = now_ns + round(lost_after(self._interval) * SECOND)
+
+    def _leave(self, reason: str) -> Iterable[Action]:
+        if self._session is not None:
+            yield Note("lost", f"{self._manager.name} at {self._manager.endpoint}: {reason}")
+        self._session = None
+
+    def _back_off(self, at_least: float, now_ns: int) -> None:
+        self._failures += 1
+        self._wait(at_least + back_off(self._failures, self._random), now_ns)
+
+    def _wait(self, seconds: float, now_ns: int) -> None:
+        self.due_ns = now_ns + round(seconds * SECOND)
+
+    TABLE: ClassVar[Mapping[tuple[State, Kind], Move]] = {
+        (State.RESTING, Kind.DUE): Move(State.CALLING, _call),
+        (State.CALLING, Kind.UP): Move(State.GREETING, _greet),
+        (State.CALLING, Kind.LOST): Move(State.RESTING, _lose),
+        (State.GREETING, Kind.WELCOME): Move(State.JOINING, _move_in),
+        (State.GREETING, Kind.REFUSED): Move(State.RESTING, _obey),
+        (State.GREETING, Kind.LOST): Move(State.RESTING, _lose),
+        (State.JOINING, Kind.UP): Move(State.ATTACHING, _attach),
+        (State.JOINING, Kind.LOST): Move(State.PAUSING, _lose),
+        (State.JOINING, Kind.GIVEN_UP): Move(State.RESTING, _give_up),
+        (State.PAUSING, Kind.DUE): Move(State.JOINING, _join),
+        (State.ATTACHING, Kind.ATTACHED): Move(State.ATTACHED, _settle),
+        (State.ATTACHING, Kind.REFUSED): Move(State.RESTING, _obey),
+        (State.ATTACHING, Kind.LOST): Move(State.PAUSING, _lose),
+        (State.ATTACHING, Kind.GIVEN_UP): Move(State.RESTING, _give_up),
+        (State.ATTACHED, Kind.DUE): Move(State.ATTACHED, _report),
+        (State.ATTACHED, Kind.ACK): Move(State.ATTACHED, _take),
+        (State.ATTACHED, Kind.FORGOTTEN): Move(State.PAUSING, _lose),
+        (State.ATTACHED, Kind.REFUSED): Move(State.RESTING, _obey),
+        (State.ATTACHED, Kind.LOST): Move(State.PAUSING, _lose),
+    }
+
+
+def diagram() -> str:
+    """Draw `TABLE` as a Mermaid state diagram."""
+    moves = [f"    {was} --> {move.to}: {kind}" for (was, kind), move in LinkCore.TABLE.items()]
+    return "\n".join(["stateDiagram-v2", f"    [*] --> {State.RESTING}", *moves])

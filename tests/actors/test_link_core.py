@@ -1,0 +1,360 @@
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from actors.link_core import (
+    GREETING,
+    Action,
+    Close,
+    Down,
+    Event,
+    Heard,
+    LinkCore,
+    LogTo,
+    Note,
+    Open,
+    Remember,
+    SendAttach,
+    SendHello,
+    SendStatus,
+    Server,
+    ServerTime,
+    State,
+    Tick,
+    Up,
+    diagram,
+)
+from actors.ticker import SECOND
+from transport.messages import Ack, Attached, Database, Error, Header, Message, Welcome
+
+DOC = Path(__file__).parents[2] / "docs" / "link.md"
+COORDINATOR = Server("coordinator", "tcp://10.0.0.1:5000", "C" * 40)
+DATABASE = Database(address="http://db:9000", identity="d1", incarnation=0, schema_major=1, schema_minor=0)
+WELCOME = Welcome(
+    manager="host-1",
+    endpoint="tcp://10.0.0.1:6001",
+    key="M" * 40,
+    epoch=8,
+    database=DATABASE,
+    status_interval=5.0,
+    time_us=77,
+)
+SESSION = "s" * 32
+ATTACHED = Attached(session=SESSION, status_interval=5.0)
+
+
+class Upmost(Random):
+    """Always the longest wait, and no jitter to compute with."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return 1.0 if a > 0 else b
+
+
+class Bench:
+    """A core and its clock; `connection` is the newest that it asked for."""
+
+    def __init__(self, epoch: int = 7) -> None:
+        self.now = 1000 * SECOND
+        self.core = LinkCore(coordinator=COORDINATOR, epoch=epoch, random=Upmost(), now_ns=self.now)
+        self.connection = 0
+        self.sequence = 0
+
+    def event(self, event: Event) -> list[Action]:
+        actions = self.core.handle(event, self.now)
+        for action in actions:
+            if isinstance(action, Open):
+                self.connection = action.connection
+        return actions
+
+    def wait(self) -> list[Action]:
+        """Let time pass until the core's alarm rings."""
+        self.now = max(self.now, self.core.due_ns)
+        return self.event(Tick())
+
+    def up(self) -> list[Action]:
+        return self.event(Up(self.connection))
+
+    def down(self, reason: str = "disconnected") -> list[Action]:
+        return self.event(Down(self.connection, reason))
+
+    def hear(self, body: Message, session: str = "", sequence: int = 0) -> list[Action]:
+        return self.event(
+            Heard(self.connection, Header(type=body.TYPE, id=1, session=session, sequence=sequence), body)
+        )
+
+    def ack(self, next_interval: float = 5.0, database: Database | None = None) -> list[Action]:
+        self.sequence += 1
+        return self.hear(Ack(next_interval=next_interval, database=database), SESSION, self.sequence)
+
+    def joining(self) -> "Bench":
+        self.wait()
+        self.up()
+        self.hear(WELCOME)
+        return self
+
+    def attached(self) -> "Bench":
+        self.joining().up()
+        self.hear(ATTACHED)
+        self.sequence = 0
+        return self
+
+    @property
+    def pause(self) -> float:
+        return (self.core.due_ns - self.now) / SECOND
+
+
+def kinds(actions: Sequence[Action]) -> list[type[Action]]:
+    return [type(action) for action in actions]
+
+
+def test_the_way_to_the_first_status() -> None:
+    bench = Bench()
+    assert bench.wait() == [Open(1, COORDINATOR.endpoint, COORDINATOR.key)]
+    assert bench.up() == [SendHello(1, 7, "")]
+    assert bench.hear(WELCOME) == [
+        Close(1),
+        Remember(8),
+        ServerTime(bench.now, 77),
+        LogTo(DATABASE),
+        Open(2, WELCOME.endpoint, WELCOME.key),
+    ]
+    assert bench.up() == [SendAttach(2, 8)]
+    assert bench.hear(ATTACHED) == [
+        Note("attached", "host-1 at tcp://10.0.0.1:6001, epoch 8"),
+        SendStatus(2, SESSION, 1),
+    ]
+    assert bench.core.state is State.ATTACHED
+    bench.ack()
+    assert bench.pause == 5
+    assert bench.wait() == [SendStatus(2, SESSION, 2)]
+
+
+def test_an_ack_sets_the_pace_and_may_name_another_database() -> None:
+    bench = Bench().attached()
+    assert bench.ack(next_interval=2.0, database=DATABASE) == [LogTo(DATABASE)]
+    bench.wait()
+    assert bench.pause == 2
+    bench.ack(next_interval=0.0)
+    bench.wait()
+    assert bench.pause == 0.1
+
+
+def test_statuses_without_an_answer_end_in_a_new_socket_after_17_seconds() -> None:
+    bench = Bench().attached()
+    start = bench.now
+    sent = 1
+    while kinds(actions := bench.wait()) == [SendStatus]:
+        sent += 1
+    assert sent == 4
+    assert bench.now - start == 17 * SECOND
+    assert actions == [Close(2), Note("lost", "host-1 at tcp://10.0.0.1:6001: no answer")]
+    assert bench.core.state is State.PAUSING
+    assert kinds(bench.wait()) == [Open]
+    assert bench.up() == [SendAttach(3, 8)]
+
+
+def test_only_acks_of_this_session_with_a_rising_sequence_count() -> None:
+    bench = Bench().attached()
+    bench.now += 10 * SECOND
+    before = bench.core.due_ns
+    bench.hear(Ack(next_interval=9.0), "t" * 32, 5)
+    assert bench.core.due_ns == before
+    bench.hear(Ack(next_interval=9.0), SESSION, 5)
+    bench.hear(Ack(next_interval=1.0), SESSION, 5)
+    bench.hear(Ack(next_interval=1.0), SESSION, 4)
+    bench.wait()
+    assert bench.pause == 9
+
+
+def test_two_failures_with_a_manager_and_the_coordinator_is_told_whom_we_lost() -> None:
+    bench = Bench().attached()
+    assert kinds(bench.down()) == [Close, Note]
+    assert bench.pause == 1
+    bench.wait()
+    assert kinds(bench.down("nobody listens there")) == [Close]
+    assert (bench.core.state, bench.pause) == (State.PAUSING, 2)
+    bench.wait()
+    bench.down("nobody listens there")
+    assert (bench.core.state, bench.pause) == (State.RESTING, 4)
+    assert bench.wait() == [Open(5, COORDINATOR.endpoint, COORDINATOR.key)]
+    assert bench.up() == [SendHello(5, 8, "tcp://10.0.0.1:6001")]
+
+
+def test_a_silent_manager_is_given_up_too() -> None:
+    bench = Bench().joining()
+    bench.up()
+    states = []
+    for _ in range(3):
+        bench.wait()
+        states.append(bench.core.state)
+    assert states == [State.PAUSING, State.JOINING, State.RESTING]
+
+
+def test_a_coordinator_that_is_away_is_called_again_more_and_more_slowly() -> None:
+    bench = Bench()
+    pauses = []
+    for _ in range(7):
+        bench.wait()
+        bench.down("nobody listens there")
+        pauses.append(bench.pause)
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_a_hello_without_an_answer_is_said_again() -> None:
+    bench = Bench()
+    bench.wait()
+    bench.up()
+    assert bench.pause == GREETING
+    assert bench.wait() == [Close(1)]
+    assert kinds(bench.wait()) == [Open]
+
+
+def test_a_link_that_flaps_slows_down_and_a_steady_one_is_forgiven() -> None:
+    bench = Bench().attached()
+    for expected in (1, 2, 4):
+        bench.down()
+        assert bench.pause == expected
+        bench.wait()
+        bench.up()
+        bench.hear(ATTACHED)
+    bench.sequence = 0
+    for _ in range(5):
+        bench.ack()
+        bench.wait()
+    bench.ack()
+    bench.down()
+    assert bench.pause == 1
+
+
+def test_a_late_welcome_is_fenced_off_by_its_epoch() -> None:
+    bench = Bench(epoch=9)
+    bench.wait()
+    bench.up()
+    assert bench.hear(WELCOME) == []
+    assert bench.core.state is State.GREETING
+
+
+def test_what_an_old_connection_says_is_not_heard() -> None:
+    bench = Bench().attached()
+    assert bench.core.handle(Down(1, "disconnected"), bench.now) == []
+    assert bench.core.handle(Heard(1, Header(type="welcome", id=9), WELCOME), bench.now) == []
+    assert bench.core.state is State.ATTACHED
+
+
+def test_a_tick_before_its_time_and_a_second_attached_do_nothing() -> None:
+    bench = Bench().attached()
+    assert bench.event(Tick()) == []
+    assert bench.hear(ATTACHED) == []
+
+
+def test_a_forgotten_session_is_attached_again_but_not_at_once() -> None:
+    bench = Bench().attached()
+    assert bench.hear(Error(code="session", text="unknown")) == [
+        Close(2),
+        Note("lost", "host-1 at tcp://10.0.0.1:6001: it does not know our session"),
+    ]
+    assert (bench.core.state, bench.pause) == (State.PAUSING, 1)
+
+
+def test_a_manager_that_will_not_have_us_sends_us_to_the_coordinator() -> None:
+    bench = Bench().attached()
+    assert kinds(bench.hear(Error(code="epoch", text="attached elsewhere", retry=3.0))) == [Close, Note]
+    assert (bench.core.state, bench.pause) == (State.RESTING, 4)
+    bench.wait()
+    assert bench.up() == [SendHello(3, 8, "")]
+
+
+def test_an_error_about_one_status_changes_nothing() -> None:
+    bench = Bench().attached()
+    assert bench.hear(Error(code="too_large", text="")) == []
+    assert bench.core.state is State.ATTACHED
+
+
+def test_a_coordinator_that_refuses_for_good_is_asked_rarely() -> None:
+    bench = Bench()
+    bench.wait()
+    bench.up()
+    bench.hear(Error(code="role", text="not yours"))
+    assert (bench.core.state, bench.pause) == (State.RESTING, 31)
+
+
+def test_nobody_silences_a_reactor_for_long() -> None:
+    bench = Bench()
+    bench.wait()
+    bench.up()
+    bench.hear(Error(code="later", text="next year", retry=86_400 * 365.0))
+    assert bench.pause == 301
+
+
+def test_a_coordinator_that_is_not_ready_says_when_to_ask_again() -> None:
+    bench = Bench()
+    bench.wait()
+    bench.up()
+    bench.hear(Error(code="later", text="no manager yet", retry=5.0))
+    assert (bench.core.state, bench.pause) == (State.RESTING, 6)
+
+
+def test_the_page_shows_the_table() -> None:
+    drawn = re.search(r"```mermaid\n(.*?)\n```", DOC.read_text(encoding="utf-8"), re.DOTALL)
+    assert drawn is not None
+    assert drawn[1] == diagram()
+
+
+def test_every_state_is_reached() -> None:
+    assert {move.to for move in LinkCore.TABLE.values()} == set(State)
+
+
+EVENTS = st.one_of(
+    st.just("tick"),
+    st.just("wait"),
+    st.just("up"),
+    st.just("down"),
+    st.builds(lambda epoch: structs.replace(WELCOME, epoch=epoch), st.integers(5, 12)),
+    st.just(ATTACHED),
+    st.builds(Ack, next_interval=st.floats(0, 1e6)),
+    st.builds(
+        Error, code=st.sampled_from(["session", "epoch", "later", "internal"]), text=st.just(""), retry=st.floats(0, 60)
+    ),
+)
+
+
+@given(st.lists(st.tuples(EVENTS, st.integers(0, 3), st.integers(0, 9)), max_size=60))
+def test_whatever_happens_it_always_wants_to_be_woken_and_its_epoch_never_falls(
+    script: list[tuple[Any, int, int]],
+) -> None:
+    bench = Bench()
+    epoch = bench.core.epoch
+    open_connections: set[int] = set()
+    for what, age, sequence in script:
+        connection = max(1, bench.connection - age)
+        match what:
+            case "tick":
+                event: Event = Tick()
+            case "wait":
+                bench.now = max(bench.now, bench.core.due_ns)
+                event = Tick()
+            case "up":
+                event = Up(connection)
+            case "down":
+                event = Down(connection, "")
+            case body:
+                event = Heard(connection, Header(type=body.TYPE, id=1, session=SESSION, sequence=sequence), body)
+        for action in bench.event(event):
+            match action:
+                case Open(number):
+                    open_connections.add(number)
+                case Close(number):
+                    open_connections.remove(number)
+                case SendHello(number) | SendAttach(number) | SendStatus(number):
+                    assert number in open_connections
+        assert bench.core.epoch >= epoch
+        epoch = bench.core.epoch
+        assert len(open_connections) <= 1
+        assert bool(open_connections) == (bench.core.state not in {State.RESTING, State.PAUSING})
+        assert bench.core.due_ns - bench.now <= 200 * SECOND
