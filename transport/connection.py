@@ -11,7 +11,7 @@ import zmq
 
 from transport.envelope import decode, encode
 from transport.errors import EnvelopeError
-from transport.links import BATCH, Common, Counters, Down, Happening, Received, Types, Up, largest, read_frames
+from transport.links import BATCH, Common, Counters, Down, Happening, Received, Types, Up, largest, receive, transmit
 from transport.messages import Message
 from transport.sockets import Watched, connecting, reason_of
 
@@ -108,10 +108,10 @@ class Connection:
         at_ns = self._common.clock.monotonic_ns()
         for _ in range(BATCH):
             try:
-                first = self._watched.socket.recv(zmq.NOBLOCK)
+                frames = receive(self._watched.socket)
             except zmq.Again:
                 break
-            received = self._admit([first, *read_frames(self._watched.socket)], at_ns)
+            received = self._admit([frame.bytes for frame in frames], at_ns)
             if received is not None:
                 batch.append(received)
         if batch:
@@ -132,7 +132,7 @@ class Connection:
     def _transmit(self, frames: list[bytes]) -> None:
         try:
             if self._watched is not None:
-                self._watched.socket.send_multipart(frames, zmq.NOBLOCK)
+                transmit(self._watched.socket, frames)
                 return
         except zmq.Again:
             pass

@@ -13,7 +13,7 @@ from loguru import logger
 from transport.envelope import decode, encode
 from transport.errors import EndpointError, EnvelopeError
 from transport.keys import Peer
-from transport.links import BATCH, Common, Counters, Outgoing, Received, Types, largest, read_frames
+from transport.links import BATCH, Common, Counters, Outgoing, Received, Types, largest, receive, transmit
 from transport.messages import Role
 from transport.sockets import Watched, listening, reason_of
 
@@ -102,17 +102,18 @@ class Listener:
         at_ns = self._common.clock.monotonic_ns()
         for _ in range(BATCH):
             try:
-                route = socket.recv(zmq.NOBLOCK, copy=False)
+                frames = receive(socket)
             except zmq.Again:
                 break
-            received = self._admit(route, read_frames(socket), at_ns)
+            received = self._admit(frames, at_ns)
             if received is not None:
                 batch.append(received)
         if batch:
             self.counters.received += len(batch)
             self._common.hand_over(self.endpoint, self._deliver, batch)
 
-    def _admit(self, route: zmq.Frame, frames: list[bytes], at_ns: int) -> Received | None:
+    def _admit(self, frames: list[zmq.Frame], at_ns: int) -> Received | None:
+        route, *parts = frames
         key = str(route.get("User-Id"))  # what the gate answered for this connection
         peer = self.peer_of(key)
         if peer is None:  # taken off the list since it connected
@@ -120,7 +121,7 @@ class Listener:
             self._common.complaints.note(f"key {key}", "is no longer allowed")
             return None
         try:
-            header, body = decode(frames, self._accept[peer.role])
+            header, body = decode([part.bytes for part in parts], self._accept[peer.role])
         except EnvelopeError as error:
             self.counters.refused += 1
             answer = self._common.refusal(peer.name, error, next(self._ids))
@@ -133,7 +134,7 @@ class Listener:
         socket = self._watched.socket
         for frames in packed:
             try:
-                socket.send_multipart(frames, zmq.NOBLOCK)
+                transmit(socket, frames)
             except zmq.ZMQError:  # EHOSTUNREACH: gone; EAGAIN: does not read; ENOTSOCK: closed
                 self.counters.unsent += 1
 

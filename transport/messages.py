@@ -14,6 +14,9 @@ from msgspec import Meta, Struct
 MAX_TEXT = 200
 # Patterns end in `\Z`: `$` would let a newline pass behind the value.
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}\Z")]
+# A name that another message declared: whoever does not know it ignores it. Matching 24 patterns a status would cost
+# more than all the rest of its decoding.
+KnownName = Annotated[str, Meta(max_length=32)]
 # One line: what a peer says may stand in a log or on a page.
 Text = Annotated[str, Meta(max_length=MAX_TEXT, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z")]
 Endpoint = Annotated[str, Meta(pattern=r"^tcp://[!-~]{1,120}\Z")]
@@ -75,10 +78,10 @@ class SensorInfo(Struct, frozen=True, kw_only=True):
 
 
 class Reading(Struct, frozen=True, array_like=True):
-    """The newest reading of a quantity; `taken_us` on the reactor's monotonic clock, as `Status.now_us` is."""
+    """The newest reading of a quantity that `Attach` declared; `taken_us` on the same clock as `Status.now_us`."""
 
-    sensor: Name
-    quantity: Name
+    sensor: KnownName
+    quantity: KnownName
     value: Number | None
     quality: Grade
     taken_us: Microseconds
