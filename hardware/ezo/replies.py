@@ -5,6 +5,7 @@ mark or without (`?,O,EC`): all are accepted everywhere.
 """
 
 import re
+from itertools import pairwise
 
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?")
 WARMING_UP = "*WARM"
@@ -34,7 +35,7 @@ def number(text: str) -> float | None:
 def outputs_on(fields: list[str]) -> frozenset[str]:
     """Which outputs an answer to `O,?` names, in capitals: `EC,TDS` or, as also seen, `MG,1,%,0`."""
     on: set[str] = set()
-    for field, following in zip(fields, [*fields[1:], ""], strict=True):
+    for field, following in pairwise([*fields, ""]):
         if field not in {"", "0", "1"} and following != "0":
             on.add(field.upper())
     return frozenset(on)

@@ -195,14 +195,21 @@ class Bench:
         script: Mapping[str, Answer | list[Answer]],
         **options: object,
     ) -> tuple[SensorDriver, ScriptedCircuit]:
-        """Wire a driver of this kind to a circuit with this script, over `i2c` or `uart`."""
+        """Make a driver of this kind wired to a circuit with this script, over `i2c` or `uart`."""
         circuit = ScriptedCircuit(dict(script))
+        if wire == "uart":
+            circuit.answers |= {"": "*ER", "C,0": "", "*OK,1": ""}
+        return self.wire(kind, wire, circuit, **options), circuit
+
+    def wire(
+        self, kind: Callable[[Wiring], SensorDriver], wire: str, circuit: ScriptedCircuit, **options: object
+    ) -> SensorDriver:
+        """Make a driver of this kind wired to this circuit."""
         if wire == "i2c":
             self.circuits[99] = circuit
-            return kind(Wiring("/bus:99", self.buses, self.clock, options)), circuit
-        circuit.answers |= {"": "*ER", "C,0": "", "*OK,1": ""}
+            return kind(Wiring("/bus:99", self.buses, self.clock, options))
         self.on_uart = circuit
-        return kind(Wiring("/port", self.buses, self.clock, options)), circuit
+        return kind(Wiring("/port", self.buses, self.clock, options))
 
     def _open_adapter(self, path: str) -> FakeAdapter:
         assert path == "/bus"
