@@ -73,7 +73,7 @@ def _nodes(settings: Settings) -> list[Node]:
 
 def _examples() -> list[tuple[Path, Path | None]]:
     folder = Path(str(files("deploy"))) / "examples"
-    return [(folder / f"{name}.toml", folder / f"{name}.vessel.toml") for name in EXAMPLES]
+    return [(folder / f"{name}.toml", folder / "vessels" / f"{name}.toml") for name in EXAMPLES]
 
 
 def _preflight(settings: Settings) -> None:
