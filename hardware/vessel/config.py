@@ -44,10 +44,11 @@ class VesselConfig:
     trace: TraceConfig | None = None
 
 
-def load(path: Path) -> VesselConfig:
+def load(path: Path, run_dir: Path | None = None) -> VesselConfig:
     """Read a vessel's TOML file; raises `BadVesselFile`.
 
-    Relative paths in it start at its own folder; without `run_dir` that is `NAME.run` beside the file.
+    Relative paths in it start at its own folder. A file without `run_dir` runs in the one given here, or in `NAME.run`
+    beside the file.
     """
     mistakes: list[str] = []
     try:
@@ -55,13 +56,13 @@ def load(path: Path) -> VesselConfig:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadVesselFile(f"{path}: {error}") from error
     tables = {name: _table(document.pop(name, {}), name, mistakes) for name in TABLES}
-    run_dir = document.pop("run_dir", f"{path.stem}.run")
-    if not isinstance(run_dir, str):
-        mistakes.append(f"run_dir: {run_dir!r} is not a path")
-        run_dir = ""
+    named = document.pop("run_dir", str(run_dir or f"{path.stem}.run"))
+    if not isinstance(named, str):
+        mistakes.append(f"run_dir: {named!r} is not a path")
+        named = ""
     circuits = _circuits(tables["circuits"], mistakes)
     config = VesselConfig(
-        run_dir=path.parent / run_dir,
+        run_dir=path.parent / named,
         circuits=circuits,
         tank=TankConfig(**checked(TankConfig, tables["tank"], "tank", mistakes)),
         actuators=Actuators(**checked(Actuators, tables["actuators"], "actuators", mistakes)),
