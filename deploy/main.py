@@ -1,5 +1,6 @@
 """The command line: `reactorium` and a subcommand, no flags. Everything else comes from the environment and files."""
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,22 +16,22 @@ BAD_USE, BAD_CONFIGURATION, NOT_NOW = 64, 78, 69  # sysexits(3): EX_USAGE, EX_CO
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A subcommand: the module that has a function of that name, imported only when it is asked for."""
+    """A subcommand: where its function is (`module:function`), imported only when it is asked for."""
 
-    module: str
+    function: str
     does: str
     argument: str = ""
 
 
 COMMANDS = {
-    "up": Command("deploy.up", "run the whole system on this machine until Ctrl-C"),
-    "check": Command("deploy.check", "read the configuration, try everything it names, change nothing"),
-    "sql": Command("deploy.sql", "answer a read-only query as CSV", "QUERY"),
-    "coordinator": Command("deploy.server", "run the coordinator"),
-    "manager": Command("deploy.server", "run one manager"),
-    "questdb": Command("deploy.server", "run the local QuestDB"),
-    "reactor": Command("deploy.node", "run the reactor that REACTORIUM_REACTOR_FILE describes"),
-    "vessel": Command("deploy.node", "run the simulated vessel that REACTORIUM_VESSEL_FILE describes"),
+    "up": Command("deploy.up:up", "run the whole system on this machine until Ctrl-C"),
+    "check": Command("deploy.check:check", "read the configuration, try everything it names, change nothing"),
+    "sql": Command("deploy.sql:sql", "answer a read-only query as CSV", "QUERY"),
+    "coordinator": Command("deploy.server:run_coordinator", "run the coordinator"),
+    "manager": Command("deploy.server:run_manager", "run one manager"),
+    "questdb": Command("deploy.server:run_questdb", "run the local QuestDB"),
+    "reactor": Command("deploy.node:run_reactor", "run the reactor that REACTORIUM_REACTOR_FILE describes"),
+    "vessel": Command("deploy.node:run_vessel", "run the simulated vessel that REACTORIUM_VESSEL_FILE describes"),
 }
 
 
@@ -41,11 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command is None or len(words) != (2 if command.argument else 1):
         sys.stderr.write(usage())
         return BAD_USE
+    os.umask(0o077)  # whatever any of our processes makes is its owner's alone
     try:
         dotenv.load_dotenv(".env")  # what is set in the environment wins
         read = settings.load()
-        run = getattr(import_module(command.module), words[0])
-        return run(read, *words[1:]) or 0
+        module, _, function = command.function.partition(":")
+        return getattr(import_module(module), function)(read, *words[1:]) or 0
     except ConfigurationError as error:
         return _refuse(error.mistakes, BAD_CONFIGURATION)
     except StartError as error:
