@@ -1,12 +1,14 @@
 """What the actors' tests share: a clock that moves when it is told, and no thread left behind."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pykka
 import pytest
 
+from actors.live import Around, Faults, Live, Vitals
 from actors.ticker import SECOND, Ticker
+from storage.rows import Event, Row, Sample
 
 START_NS = 1_000 * SECOND
 START_US = 1_790_000_000_000_000
@@ -58,3 +60,39 @@ def no_actor_left() -> Iterator[None]:
     for thread in set(threading.enumerate()) - before:
         thread.join(5)
     assert not [name for name in threads if name in {t.name for t in threading.enumerate()}]
+
+
+class Kept:
+    """Collects what actors hand on."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+
+    def __call__(self, rows: Sequence[Row]) -> None:
+        self.rows.extend(rows)
+
+    @property
+    def samples(self) -> list[Sample]:
+        return [row for row in self.rows if isinstance(row, Sample)]
+
+    @property
+    def events(self) -> list[Event]:
+        return [row for row in self.rows if isinstance(row, Event)]
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def around(clock: FakeClock, ticker: Ticker, kept: Kept) -> Around:
+    """What a reactor's actors share; events are collected in `kept`."""
+    return Around(
+        reactor="tank",
+        clock=clock,
+        ticker=ticker,
+        live=Live(clock, {"ph": 12.0, "rtd": 12.0, "self": 12.0}),
+        vitals=Vitals(),
+        faults=Faults("tank", clock, lambda event: kept([event])),
+    )
