@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import cast
 
 from hardware.vessel.circuits import KINDS
-from hardware.vessel.circuits.base import I2C_ADDRESSES, CircuitConfig
+from hardware.vessel.circuits.base import I2C_ADDRESSES
+from hardware.vessel.circuits.parts import CircuitConfig
 from hardware.vessel.options import checked, number, numbers_of
 from hardware.vessel.tank import Actuators, TankConfig
 from hardware.vessel.trace import TraceConfig, read_columns

@@ -8,7 +8,8 @@ import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hardware.vessel.circuits.base import After, Circuit, Reply
+from hardware.vessel.circuits.base import Circuit
+from hardware.vessel.circuits.parts import After, Reply
 from hardware.vessel.faults import BusFault, Fault
 from hardware.vessel.frames import Read, Write
 from hardware.vessel.journal import Delivery, Journal

@@ -17,7 +17,7 @@ import msgspec
 
 from hardware.clock import Clock
 from hardware.vessel import frames, sockets
-from hardware.vessel.circuits.base import Kept
+from hardware.vessel.circuits.parts import Kept
 from hardware.vessel.config import VesselConfig
 from hardware.vessel.faults import BusFault
 from hardware.vessel.frames import FrameError, Kind, Unpacker
@@ -108,7 +108,10 @@ class Server:
         listener = sockets.listen(path)
 
         def accept() -> None:
-            client, _ = listener.accept()
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return  # it left before it was let in
             client.settimeout(0.0)
             self._clients.add(client)
             self._watch(client, serve(client))
@@ -215,7 +218,7 @@ class SerialLine:
     def hear(self, now: float) -> None:
         """Pass on what a client wrote."""
         data = os.read(self.master, LONGEST_READ)
-        for command in self.uart.hear(self._garbled(data), now):
+        for command in self.uart.hear(self._garbled(data, now), now):
             self._journal.write(self.uart.name, command)
 
     def due(self) -> float:
@@ -227,7 +230,7 @@ class SerialLine:
         for delivery in self.uart.speak(now):
             self._journal.read(self.uart.name, delivery)
             try:
-                os.write(self.master, self._garbled(delivery.answer))
+                os.write(self.master, self._garbled(delivery.answer, now))
             except BlockingIOError:
                 continue  # nobody reads: lost, as on a wire
 
@@ -239,11 +242,11 @@ class SerialLine:
 
     def _set_speed(self) -> None:
         attributes = termios.tcgetattr(self._near)
-        attributes[INPUT_SPEED] = attributes[INPUT_SPEED + 1] = BAUD_CODES[self.uart.baud]
+        attributes[INPUT_SPEED] = attributes[INPUT_SPEED + 1] = BAUD_CODES[self.uart.baud(0.0)]
         termios.tcsetattr(self._near, termios.TCSANOW, attributes)
 
-    def _garbled(self, data: bytes) -> bytes:
-        if termios.tcgetattr(self.master)[INPUT_SPEED] == BAUD_CODES[self.uart.baud]:
+    def _garbled(self, data: bytes, now: float) -> bytes:
+        if termios.tcgetattr(self.master)[INPUT_SPEED] == BAUD_CODES[self.uart.baud(now)]:
             return data
         return bytes(byte ^ 0xA5 for byte in data)
 
@@ -251,8 +254,8 @@ class SerialLine:
 def _read_kept(path: Path) -> dict[str, Kept]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Kept])
-    except FileNotFoundError:
-        return {}
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {}  # circuits as they come from the factory
 
 
 def _write_kept(path: Path, kept: dict[str, Kept]) -> None:

@@ -4,7 +4,8 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from hardware.vessel.circuits.base import After, Circuit, Reply
+from hardware.vessel.circuits.base import Circuit
+from hardware.vessel.circuits.parts import After, Reply
 from hardware.vessel.faults import Fault
 from hardware.vessel.journal import Delivery
 
@@ -34,17 +35,18 @@ class UartCircuit:
         self._busy_until = 0.0
         self._next_reading = math.inf
         self._left = False
+        self._bauds = (self._kept_baud(), self._kept_baud())
 
-    @property
-    def baud(self) -> int:
-        """The rate that it speaks."""
-        return int(self.circuit.kept.numbers["BAUD"])
+    def baud(self, now: float) -> int:
+        """Give the rate that it speaks: a new one from the restart on that it causes."""
+        return self._bauds[0] if now < self.circuit.ready_at else self._bauds[1]
 
     def restart(self, now: float, reason: str) -> None:
         """Start again and say so."""
         self.circuit.restart(now, reason)
         self._heard.clear()
         self._lines.clear()
+        self._bauds = (self._bauds[1], self._kept_baud())
         ready = self.circuit.ready_at
         self._lines.append(_Line(ready, "", "*RS"))
         self._lines.append(_Line(ready + BOOT_COMPLETE, "", "*RE"))
@@ -88,6 +90,9 @@ class UartCircuit:
                 self._next_reading = max(self._next_reading, now - 1.0) + self.circuit.kept.numbers["C"]
             said += self._deliver(line)
         return said
+
+    def _kept_baud(self) -> int:
+        return int(self.circuit.kept.numbers["BAUD"])
 
     def _reading_due(self) -> float:
         circuit = self.circuit

@@ -8,7 +8,8 @@ from typing import TypeVar
 import msgspec
 
 from hardware.vessel.circuits import KINDS
-from hardware.vessel.circuits.base import Bench, Circuit, CircuitConfig, Kept
+from hardware.vessel.circuits.base import Circuit
+from hardware.vessel.circuits.parts import Bench, CircuitConfig, Kept
 from hardware.vessel.config import BUS, VesselConfig
 from hardware.vessel.faults import BusFault, Fault
 from hardware.vessel.i2c import I2cBus, I2cCircuit
@@ -17,7 +18,7 @@ from hardware.vessel.options import checked
 from hardware.vessel.tank import Actuators, Surroundings, Tank
 from hardware.vessel.uart import UartCircuit
 
-SURROUNDINGS_AGE = 0.05  # s of vessel time for which probes see the same tank: its pH takes a search
+GRAIN = 0.05  # s of the vessel's time in which the tank does not change: its pH takes a search
 
 Known = TypeVar("Known", Fault, BusFault)
 
@@ -43,7 +44,8 @@ class Vessel:
         self.config = config
         self.tank = Tank(config.tank, config.actuators)
         self.now = 0.0
-        self._seen: tuple[float, Surroundings] = (0.0, self.tank.surroundings())
+        self._tank_at = 0.0
+        self._surroundings = self.tank.surroundings()
         circuits = [self._circuit(each, kept.get(each.name)) for each in config.circuits]
         i2c = {each.config.name: I2cCircuit(each) for each in circuits if each.config.wire == "i2c"}
         self.uarts = {each.config.name: UartCircuit(each) for each in circuits if each.config.wire == "uart"}
@@ -54,19 +56,17 @@ class Vessel:
 
     def advance(self, now: float) -> None:
         """Let time pass until `now`."""
-        if now > self.now:
-            self.tank.advance(now - self.now)
-            self.now = now
+        self.now = now
+        if now - self._tank_at >= GRAIN:
+            self.tank.advance(now - self._tank_at)
+            self._tank_at = now
+            self._surroundings = self.tank.surroundings()
             for wired in self.wired.values():
                 wired.circuit.tick(now)
 
     def surroundings(self) -> Surroundings:
         """Give what the probes see."""
-        seen, surroundings = self._seen
-        if self.now - seen > SURROUNDINGS_AGE:
-            surroundings = self.tank.surroundings()
-            self._seen = (self.now, surroundings)
-        return surroundings
+        return self._surroundings
 
     def kept(self) -> dict[str, Kept]:
         """Give what the circuits keep without power."""
@@ -137,7 +137,7 @@ class Vessel:
             "now": self.now,
             "pace": self.config.running.pace,
             "tank": asdict(self.tank.state),
-            "surroundings": asdict(self.tank.surroundings()),
+            "surroundings": asdict(self._surroundings),
             "actuators": asdict(self.tank.actuators),
             "bus": sorted(self.bus.faults),
             "circuits": {

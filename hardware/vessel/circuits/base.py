@@ -4,129 +4,37 @@ Facts are the data sheets' as public drivers and real circuits tell them. Times 
 in; nothing here waits. Where no source says, the comment says so and the stricter behaviour was chosen.
 """
 
-import random
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Mapping
 from typing import ClassVar
 
-import msgspec
-
 from hardware.vessel.circuits import export
-from hardware.vessel.circuits.calibration import Point
+from hardware.vessel.circuits.parts import (
+    REFUSED,
+    After,
+    Bench,
+    CircuitConfig,
+    Data,
+    Handler,
+    Kept,
+    Refusal,
+    Reply,
+    Request,
+    capitals,
+    exactly,
+    parse,
+    whole,
+)
 from hardware.vessel.faults import Fault, Faults
-from hardware.vessel.options import number
 from hardware.vessel.tank import Surroundings
-from hardware.vessel.trace import Feed
 
-DELAY = 0.3  # s, of every command that is not named otherwise
 STARTUP = 0.8  # s from power to ready: 737 to 850 ms were measured
 DAY = 86400.0  # s
-NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)")
 NAME = re.compile(r"[\x21-\x7e]{1,16}")
 LONGEST_INTERVAL = 99  # s, of continuous readings
 BAUD_RATES = (300, 1200, 2400, 9600, 19200, 38400, 57600, 115200)
 I2C_ADDRESSES = range(1, 128)
-
-
-class Refusal(Exception):  # noqa: N818 - what the circuit does, not a mistake of ours
-    """The circuit does not accept the command: `*ER`, or status 2."""
-
-
-class After(Enum):
-    """What a circuit does once it has answered."""
-
-    NOTHING = "nothing"
-    RESTART = "restart"
-    SLEEP = "sleep"
-    LEAVE = "leave"  # goes to the other wire and is heard no more on this one
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a command leads to: a data line or none, `*OK` behind it or not (UART), after `delay` s."""
-
-    text: str | None = None
-    delay: float = DELAY
-    code: bool = True
-    reading: bool = False
-    refused: bool = False
-    after: After = After.NOTHING
-
-
-REFUSED = Reply(refused=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A command taken apart: its words behind the name in capitals, and as they were spelled; when it came."""
-
-    words: tuple[str, ...]
-    spelled: tuple[str, ...]
-    now: float
-
-
-Handler = Callable[[Request], Reply]
-
-
-@dataclass(frozen=True, slots=True)
-class CircuitConfig:
-    """One `[circuits.NAME]`. `noise` none: that of its kind. `capitals`: replies as real firmware spells them."""
-
-    name: str
-    kind: str
-    wire: str  # "i2c" or "uart"
-    address: int  # on I2C
-    capitals: bool = False
-    noise: float = number(-1.0, "of the reading's unit, standard deviation; -1: that of its kind", -1.0, 1e4)
-    drift: float = number(0.0, "of the reading's unit a day", -1e4, 1e4)
-    offset: float = number(0.0, "of the reading's unit", -1e4, 1e4)
-    gain: float = number(1.0, "1", 0.0, 100.0)
-    slower: float = number(0.0, "s beyond the data sheet's delay", 0.0, 60.0)
-    probe_k: float = number(1.0, "1/cm, cell constant of an EC probe", 0.01, 20.0)
-
-
-class Kept(msgspec.Struct):
-    """What a circuit keeps without power."""
-
-    name: str = ""
-    outputs: list[str] = msgspec.field(default_factory=list)
-    points: dict[str, Point] = msgspec.field(default_factory=dict)
-    numbers: dict[str, float] = msgspec.field(default_factory=dict)
-    words: dict[str, str] = msgspec.field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What a circuit is put to work with: what its probe is exposed to, chance, a recorded trace, what it kept."""
-
-    surroundings: Callable[[], Surroundings]
-    chance: random.Random
-    feed: Feed | None = None
-    kept: Kept | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """A kind of circuit as data: how it presents itself, its delays in s, what it is in the factory."""
-
-    device: str
-    address: int
-    firmware: str
-    read_delay: float = DELAY
-    calibration_delay: float = DELAY
-    compensated_delay: float = 0.9
-    noise: float = 0.0
-    reference_temperature: float | None = None  # °C, of a circuit that takes T
-    outputs: tuple[str, ...] = ()  # in the order of a reading
-    outputs_on: tuple[str, ...] = ()
-    numbers: Mapping[str, float] = field(default_factory=dict)
-    words: Mapping[str, str] = field(default_factory=dict)
-    calibrates: bool = True
-    exports: bool = False
-    unplugged: float | None = None  # what it reads without a probe; none: something that wanders
 
 
 class Circuit(ABC):
@@ -137,20 +45,22 @@ class Circuit(ABC):
     def __init__(self, config: CircuitConfig, bench: Bench) -> None:
         self.config = config
         self.faults = Faults(bench.chance)
-        self.kept = bench.kept or self._factory_state()
+        self.kept = self._factory_state()
+        if bench.kept is not None and bench.kept.kind == config.kind:
+            self._remember(bench.kept)
         self.changed = False  # whether `kept` must be written down
         self.asleep = False
         self.ready_at = 0.0
         self.started_at = 0.0
-        self.temperature = self.data.reference_temperature or 0.0
         self.feed = bench.feed
         self.chance = bench.chance
-        self._surroundings = bench.surroundings
+        self.surroundings = bench.surroundings
         self.restart_reason = "P"
         self._last: float | None = None
         self._exporting: list[str] = []
         self._importing = ""
         self._handlers = self.commands()
+        self.forget()
 
     # What a kind fills in
 
@@ -238,7 +148,7 @@ class Circuit(ABC):
 
     def take_reading(self, now: float) -> str:
         """Take one reading and spell it."""
-        world = self._surroundings()
+        world = self.surroundings()
         if Fault.DISCONNECTED in self.faults and self.data.unplugged is not None:
             return self.show(self.data.unplugged, world)
         self._last = self._main(world, now)
@@ -260,7 +170,7 @@ class Circuit(ABC):
         config = self.config
         noise = config.noise if config.noise >= 0.0 else self.data.noise
         error = config.offset + config.drift * now / DAY + self.chance.gauss(0.0, noise)
-        return self.sense(self._surroundings()) * config.gain + error
+        return self.sense(self.surroundings()) * config.gain + error
 
     # Tools for handlers
 
@@ -297,9 +207,17 @@ class Circuit(ABC):
         """Join those of the possible outputs that are on."""
         return ",".join(values[name] for name in self.data.outputs if name in self.kept.outputs) or "no output"
 
+    def _remember(self, kept: Kept) -> None:
+        """Take what was kept, the address excepted: where a circuit is wired when the vessel starts, its file says."""
+        new = self.kept
+        address = new.numbers["ADDRESS"]
+        numbers = {**new.numbers, **kept.numbers, "ADDRESS": address}
+        self.kept = Kept(kept.kind, kept.name, kept.outputs, kept.points, numbers, {**new.words, **kept.words})
+
     def _factory_state(self) -> Kept:
         common = {"L": 1.0, "PLOCK": 0.0, "C": 1.0, "*OK": 1.0, "BAUD": 9600.0, "ADDRESS": float(self.config.address)}
         return Kept(
+            kind=self.config.kind,
             outputs=list(self.data.outputs_on),
             numbers=common | dict(self.data.numbers),
             words=dict(self.data.words),
@@ -446,29 +364,3 @@ class Circuit(ABC):
         self.kept.points = points
         self.changed = True
         return Reply("*Pending" if self.config.wire == "i2c" else None, after=After.RESTART)
-
-
-def capitals(text: str) -> str:
-    """Capital letters as firmware has them: ASCII alone, the micro sign stays."""
-    return text.encode("latin-1").upper().decode("latin-1")
-
-
-def exactly(words: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """Refuse a command with another number of words."""
-    if len(words) != count:
-        raise Refusal
-    return words
-
-
-def parse(word: str, low: float, high: float) -> float:
-    """Read a number from `low` to `high`, or refuse."""
-    if not NUMBER.fullmatch(word) or not low <= float(word) <= high:
-        raise Refusal
-    return float(word)
-
-
-def whole(word: str, allowed: range | tuple[int, ...]) -> float:
-    """Read one of the whole numbers `allowed`, or refuse."""
-    if not word.isascii() or not word.isdigit() or int(word) not in allowed:
-        raise Refusal
-    return float(word)

@@ -1,6 +1,6 @@
 """From calibration points to the line that a circuit draws through them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -39,11 +39,9 @@ def through(first: Point, second: Point) -> Line:
     return Line(gain, first[1] - gain * first[0])
 
 
-def fit(points: Sequence[Point], *, single: str) -> Line:
-    """Line of no, one (`single`: "shift" or "scale") or two points."""
-    match list(points):
-        case [point]:
-            return shifted(point) if single == "shift" else scaled(point)
-        case [first, second]:
-            return through(first, second)
-    return Line()
+def zero_and_high(points: Mapping[str, Point]) -> Line:
+    """Draw the line of a zero point, which alone moves, and a high one, which alone stretches."""
+    zero, high = points.get("ZERO"), points.get("HIGH")
+    if zero is None:
+        return Line() if high is None else scaled(high)
+    return shifted(zero) if high is None else through(zero, high)

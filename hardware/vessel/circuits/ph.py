@@ -1,8 +1,9 @@
 """EZO-pH."""
 
 from hardware.vessel.chemistry import FARADAY, GAS_CONSTANT, ZERO_CELSIUS
-from hardware.vessel.circuits.base import Circuit, Data, Handler, Refusal, Reply, Request, parse
+from hardware.vessel.circuits.base import Circuit
 from hardware.vessel.circuits.calibration import Line, shifted, through
+from hardware.vessel.circuits.parts import Data, Handler, Refusal, Reply, Request, parse
 from hardware.vessel.tank import Surroundings
 
 NEUTRAL = 7.0  # where a glass electrode's voltage is zero

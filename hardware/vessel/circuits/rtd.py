@@ -1,9 +1,10 @@
 """EZO-RTD."""
 
 from hardware.vessel.chemistry import ZERO_CELSIUS
-from hardware.vessel.circuits.base import (
+from hardware.vessel.circuits.base import Circuit
+from hardware.vessel.circuits.calibration import shifted
+from hardware.vessel.circuits.parts import (
     Bench,
-    Circuit,
     CircuitConfig,
     Data,
     Handler,
@@ -14,7 +15,6 @@ from hardware.vessel.circuits.base import (
     parse,
     whole,
 )
-from hardware.vessel.circuits.calibration import fit
 from hardware.vessel.tank import Surroundings
 
 NO_PROBE = -1023.0
@@ -66,7 +66,7 @@ class RTD(Circuit):
 
     def calibrated(self, raw: float) -> float:
         """One point moves every reading."""
-        return fit(list(self.kept.points.values()), single="shift")(raw)
+        return shifted(self.kept.points["ONE"])(raw) if self.kept.points else raw
 
     def calibrate(self, request: Request) -> Reply:
         """`Cal,t`, °C."""
