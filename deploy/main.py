@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from importlib import import_module
 
 import dotenv
+from loguru import logger
 
-from deploy import settings
+from deploy import lifeline, logs, settings
 from deploy.errors import ConfigurationError, StartError
 
 BAD_USE, BAD_CONFIGURATION, NOT_NOW = 64, 78, 69  # sysexits(3): EX_USAGE, EX_CONFIG, EX_UNAVAILABLE
@@ -49,9 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         module, _, function = command.function.partition(":")
         return getattr(import_module(module), function)(read, *words[1:]) or 0
     except ConfigurationError as error:
-        return _refuse(error.mistakes, BAD_CONFIGURATION)
+        return _refuse(words[0], error.mistakes, BAD_CONFIGURATION)
     except StartError as error:
-        return _refuse([str(error)], NOT_NOW)
+        return _refuse(words[0], [str(error)], NOT_NOW)
 
 
 def usage() -> str:
@@ -61,9 +62,14 @@ def usage() -> str:
     return "\n".join(["usage: reactorium COMMAND (settings come from the environment: env.sample)", *lines]) + "\n"
 
 
-def _refuse(lines: Sequence[str], status: int) -> int:
-    for line in lines:
-        sys.stderr.write(f"reactorium: {line}\n")
+def _refuse(name: str, lines: Sequence[str], status: int) -> int:
+    """Say what stands in the way: to the person, or in the log of a process that another one started."""
+    if lifeline.PARENT in os.environ:
+        logs.setup(name, "info", os.environ.get("REACTORIUM_LOG_FORMAT", "text"))
+        for line in lines:
+            logger.critical("{}", line)
+    else:
+        sys.stderr.writelines(f"reactorium: {line}\n" for line in lines)
     return status
 
 

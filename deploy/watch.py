@@ -50,9 +50,9 @@ class Progress:
 
 @dataclass(slots=True)
 class Changes:
-    """Turns what supervisor knows of its processes into one line for each thing that changed. Pure."""
+    """Turns what supervisor knows of its processes into one line for each thing that changed."""
 
-    _known: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _told: dict[str, str] = field(default_factory=dict)
 
     def since_last(self, processes: Iterable[Mapping[str, Any]]) -> list[str]:
         """Compare `getAllProcessInfo` with the one before."""
@@ -60,10 +60,9 @@ class Changes:
         for process in processes:
             group, one = process["group"], process["name"]
             name = one if group in {one, "manager"} else f"{group.removesuffix('s')} {one}"
-            now = (process["statename"], process["pid"])
-            before = self._known.get(name, ("STOPPED", 0))
-            self._known[name] = now
-            if now != before and (line := _line(name, process)):
+            line = _line(name, process)
+            if line and line != self._told.get(name):
+                self._told[name] = line
                 told.append(line)
         return told
 

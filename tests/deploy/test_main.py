@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from loguru import logger
 
-from deploy import main
+from deploy import logs, main
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +44,17 @@ def test_a_env_file_is_read_and_the_environment_wins(
     told = capsys.readouterr().err
     assert "REACTORIUM_PACE='0' must be" in told
     assert "REACTORIUM_BIND='there' must be" in told
+
+
+def test_a_supervised_process_says_it_in_its_log(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logs, "setup", lambda *_: None)
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{level} {message}")
+    monkeypatch.setenv("REACTORIUM_PARENT", "1")
+    monkeypatch.setenv("REACTORIUM_PACE", "0")
+    assert main.main(["vessel"]) == main.BAD_CONFIGURATION
+    logger.remove(sink)
+    assert lines == ["CRITICAL REACTORIUM_PACE='0' must be 0.01 to 10000 times\n"]
+    assert capsys.readouterr().out == ""

@@ -27,9 +27,12 @@ def test_a_process_that_came_back_between_two_looks_is_told() -> None:
     assert changes.since_last([process("manager", "manager_01", "RUNNING", 8)]) == ["manager_01 runs (process 8)"]
 
 
-def test_what_does_not_start_names_its_log() -> None:
-    told = Changes().since_last([process("questdb", "questdb", "BACKOFF")])
-    assert told == ["questdb does not start: see /logs/questdb.log"]
+def test_what_does_not_start_names_its_log_once() -> None:
+    changes = Changes()
+    for state, told in (("BACKOFF", 1), ("STARTING", 0), ("BACKOFF", 0), ("RUNNING", 1), ("BACKOFF", 1)):
+        lines = changes.since_last([process("questdb", "questdb", state)])
+        assert len(lines) == told
+    assert lines == ["questdb does not start: see /logs/questdb.log"]
 
 
 def test_managers_that_nobody_needs_are_not_told() -> None:
