@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from hardware.clock import Clock
-from hardware.errors import BadAnswer, NoAnswer
+from hardware.errors import NoAnswer
 from hardware.ezo import replies
 
 QUICK: Final = 0.3  # s: every command that neither measures nor calibrates (data sheets)
 COMPENSATED: Final = 0.9  # s: RT, set the temperature and read, on every circuit that has it
 PATIENCE: Final = 2.0  # s beyond the data sheet's delay: pH was measured to take 1.66 instead of 0.9
+
+Parse = Callable[[str], list[str] | None]  # a line's fields, none when it is not the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,12 @@ class Circuit(ABC):
         """Bring the conversation itself into a known state; asks nothing about the circuit."""
 
     @abstractmethod
-    def _exchange(self, command: str, delay: float) -> list[str]:
-        """Send a command and give the lines that came before the circuit said that it is done."""
+    def _exchange(self, command: str, delay: float, parse: Parse | None) -> list[str]:
+        """Send a command and give what `parse` makes of the answer; without it, wait until it was accepted."""
 
     def read(self, command: str, delay: float) -> list[str]:
         """Take a reading (`R`, `RT,t`): its fields as text."""
-        fields = self._pick(command, self._exchange(command, delay), replies.reading)
+        fields = self._exchange(command, delay, replies.reading)
         if fields[0].upper() == replies.WARMING_UP:
             raise NoAnswer(f"{self.where} is warming up")
         return fields
@@ -52,16 +54,8 @@ class Circuit(ABC):
     def query(self, command: str) -> list[str]:
         """Ask (`Cal,?`, `i`, `Status`): the fields of the answer without its name."""
         key = command.partition(",")[0]
-        return self._pick(command, self._exchange(command, QUICK), lambda line: replies.answer(line, key))
+        return self._exchange(command, QUICK, lambda line: replies.answer(line, key))
 
     def order(self, command: str, delay: float = QUICK) -> None:
         """Give an order (`L,1`, `Cal,mid,7`) that the circuit only accepts or refuses."""
-        self._exchange(command, delay)
-
-    def _pick(self, command: str, lines: list[str], parse: Callable[[str], list[str] | None]) -> list[str]:
-        # The last that fits: the answer stands right before the end, stray readings of continuous mode before it.
-        for line in reversed(lines):
-            fields = parse(line)
-            if fields is not None:
-                return fields
-        raise BadAnswer(f"{self.where} answered {command} with {replies.shown(lines)}")
+        self._exchange(command, delay, None)

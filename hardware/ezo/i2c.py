@@ -5,7 +5,7 @@ from enum import IntEnum
 from hardware.buses.i2c import I2cBus
 from hardware.clock import Clock
 from hardware.errors import BadAnswer, NoAnswer, Refused
-from hardware.ezo.circuit import PATIENCE, Circuit, Delays
+from hardware.ezo.circuit import PATIENCE, Circuit, Delays, Parse
 from hardware.ezo.replies import shown
 
 
@@ -31,10 +31,16 @@ class I2cCircuit(Circuit):
     def open(self) -> None:
         """Nothing to do: every write starts a conversation afresh."""
 
-    def _exchange(self, command: str, delay: float) -> list[str]:
+    def _exchange(self, command: str, delay: float, parse: Parse | None) -> list[str]:
         self._bus.write(self._address, command.encode("ascii"))
         self._clock.sleep(delay)
-        return [self._text(self._poll(command, delay))]
+        text = self._text(self._poll(command, delay))
+        if parse is None:
+            return []
+        answer = parse(text)
+        if answer is None:
+            raise BadAnswer(f"{self.where} answered {command} with {shown(text)}")
+        return answer
 
     def _poll(self, command: str, delay: float) -> bytes:
         """Read until the circuit is ready, `PATIENCE` beyond its delay at most; what follows its status byte."""

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from hardware.buses.uart import UartPort
 from hardware.clock import Clock
-from hardware.errors import NoAnswer, Refused
-from hardware.ezo.circuit import PATIENCE, QUICK, Circuit, Delays
+from hardware.errors import BadAnswer, NoAnswer, Refused
+from hardware.ezo.circuit import PATIENCE, Circuit, Delays, Parse
 from hardware.ezo.replies import shown
 
 BAUD_RATES = (300, 1200, 2400, 9600, 19200, 38400, 57600, 115200)
+_SETTLE = 1.0  # s for what may never be answered
 _LONGEST_LINE = 256  # bytes without a CR that are noise for certain
 
 
@@ -22,32 +23,41 @@ class UartCircuit(Circuit):
     def open(self) -> None:
         """Wake it, end continuous mode, have every command answered with a code.
 
-        None of this may be expected to be answered before it is done: a sleeping circuit loses the command that wakes
-        it, and one whose response codes are off says nothing. So only the last order must be accepted.
+        A sleeping circuit loses the command that wakes it, and one whose response codes are off says nothing: only
+        the last order must be accepted.
         """
+        self._port.discard()
         for command in ("", "C,0"):
             self._send(command)
-            for _ in self._lines(QUICK):
-                pass
+            for line in self._lines(_SETTLE):
+                if line.upper() in {"*OK", "*ER"}:
+                    break
         self.order("*OK,1")
 
-    def _exchange(self, command: str, delay: float) -> list[str]:
+    def _exchange(self, command: str, delay: float, parse: Parse | None) -> list[str]:
+        """Take the last line that fits before `*OK`: stray readings of continuous mode come before the answer.
+
+        An `*OK` without an answer belongs to a command that was given up before.
+        """
         self._port.discard()
         self._send(command)
-        lines: list[str] = []
+        answer: list[str] | None = None
+        heard: list[str] = []
         for line in self._lines(delay + PATIENCE):
             match line.upper():
-                case "*OK":
-                    return lines
+                case "*OK" if parse is None:
+                    return []
+                case "*OK" if answer is not None:
+                    return answer
                 case "*ER":
-                    said = f" ({shown(lines)})" if lines else ""
-                    raise Refused(f"{self.where} does not accept {command}{said}")
+                    raise Refused(f"{self.where} does not accept {command}{_among(heard)}")
                 case "*RS" | "*RE":  # whatever it was doing is gone, the command too
                     raise NoAnswer(f"{self.where} restarted during {command}")
-                case _:
-                    lines.append(line)
-        said = f", only {shown(lines)}" if lines else ""
-        raise NoAnswer(f"{self.where} did not answer {command} within {delay + PATIENCE:g} s{said}")
+            heard.append(line)
+            fitting = parse(line) if parse else None
+            answer = answer if fitting is None else fitting
+        problem = f"{self.where} did not answer {command} within {delay + PATIENCE:g} s{_among(heard)}"
+        raise BadAnswer(problem) if heard else NoAnswer(problem)
 
     def _send(self, command: str) -> None:
         self._port.write(command.encode("ascii") + b"\r")
@@ -62,3 +72,7 @@ class UartCircuit(Circuit):
                 yield line.decode("latin-1").strip()
             if len(pending) > _LONGEST_LINE:
                 pending = b""
+
+
+def _among(heard: list[str]) -> str:
+    return f", only {shown(' '.join(heard))}" if heard else ""
