@@ -1,0 +1,59 @@
+"""A flood of faults is neither logged nor answered without bound."""
+
+from collections.abc import Iterator
+
+import pytest
+from loguru import logger
+
+from transport.complaints import MAX_CULPRITS, PER_WINDOW, WINDOW_NS, Complaints
+
+
+class Standing:
+    """A clock that moves when told."""
+
+    now_ns = 0
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+    def wall_us(self) -> int:
+        return 0
+
+    def sleep(self, seconds: float) -> None:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    lines: list[str] = []
+    sink = logger.add(lambda text: lines.append(str(text).strip()), format="{message}")
+    yield lines
+    logger.remove(sink)
+
+
+def test_a_culprit_is_named_so_often_and_then_counted(said: list[str]) -> None:
+    clock = Standing()
+    complaints = Complaints(clock)
+    assert sum(complaints.note("tank-1", "malformed") for _ in range(100)) == PER_WINDOW
+    assert said == ["tank-1: malformed"] * PER_WINDOW
+    clock.now_ns = WINDOW_NS
+    assert complaints.note("tank-1", "malformed")
+    assert said[PER_WINDOW:] == [f"tank-1: {100 - PER_WINDOW} more faults since", "tank-1: malformed"]
+
+
+def test_one_culprit_does_not_silence_another() -> None:
+    complaints = Complaints(Standing())
+    for _ in range(100):
+        complaints.note("tank-1", "malformed")
+    assert complaints.note("tank-2", "malformed")
+
+
+def test_culprits_are_remembered_up_to_a_limit_the_oldest_forgotten_first() -> None:
+    complaints = Complaints(Standing())
+    for _ in range(PER_WINDOW + 1):
+        complaints.note("first", "malformed")
+        complaints.note("second", "malformed")
+    for number in range(MAX_CULPRITS - 1):
+        complaints.note(f"stranger {number}", "malformed")
+    assert complaints.note("first", "malformed")
+    assert len(complaints._tallies) == MAX_CULPRITS
