@@ -51,6 +51,9 @@ class SensorDriver(ABC):
         """What this sensor reads as it is configured: all of the descriptor's, or those that the options chose."""
         return self.descriptor.quantities
 
+    def find(self) -> None:  # noqa: B027 - some have nothing to look for
+        """See that what the file names is there, and change nothing that lasts; `open` does it first of all."""
+
     @abstractmethod
     def open(self) -> None:
         """Find the circuit and bring it into a known state. Called before the first read and after a failed one."""

@@ -79,8 +79,8 @@ class EzoSensor(SensorDriver):
         """All of the circuit's, or those that the option `outputs` names."""
         return tuple(output.quantity for output in self._outputs)
 
-    def open(self) -> None:
-        """See that the right circuit is there and reads what it shall; writes only what differs."""
+    def find(self) -> None:
+        """See that a circuit of this kind is there; over UART this ends its continuous mode."""
         self.circuit.open()
         try:
             found = commands.information(self.circuit)
@@ -88,6 +88,10 @@ class EzoSensor(SensorDriver):
             found = commands.information(self.circuit)
         if found.kind != self.kind:
             raise BadAnswer(f"{self.circuit.where} is a {replies.shown(found.kind)} circuit, not {self.kind}")
+
+    def open(self) -> None:
+        """See that the right circuit is there and reads what it shall; writes only what differs."""
+        self.find()
         for command, value in self._settings:
             commands.ensure(self.circuit, command, value)
         if len(self.outputs) > 1:
