@@ -10,7 +10,6 @@ from hardware.ezo.replies import shown
 
 BAUD_RATES = (300, 1200, 2400, 9600, 19200, 38400, 57600, 115200)
 _SETTLE = 1.0  # s for what may never be answered
-_LONGEST_LINE = 256  # bytes without a CR that are noise for certain
 
 
 class UartCircuit(Circuit):
@@ -70,8 +69,6 @@ class UartCircuit(Circuit):
             *complete, pending = (pending + self._port.read(left / 1e9)).split(b"\r")
             for line in complete:
                 yield line.decode("latin-1").strip()
-            if len(pending) > _LONGEST_LINE:
-                pending = b""
 
 
 def _among(heard: list[str]) -> str:

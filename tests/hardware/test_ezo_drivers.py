@@ -283,6 +283,13 @@ def test_do_renews_salinity_and_pressure_after_a_restart_only(bench: Bench, wire
     assert circuit.heard[8:] == ["S,?", "S,33.5,ppt", "P,?", "P,99.21", "R"]
 
 
+def test_do_does_not_take_microsiemens_for_ppt(bench: Bench) -> None:
+    driver, circuit = bench.driver(EzoDo, "i2c", {"R": "7.82,98.4", "S,?": "?S,33.5,\xb5S", "S,33.5,PPT": ""})
+    driver.compensate("salinity", 33.5)
+    driver.read()
+    assert circuit.heard == ["S,?", "S,33.5,ppt", "R"]
+
+
 @pytest.mark.parametrize(
     ("quantity", "value", "error", "text"),
     [

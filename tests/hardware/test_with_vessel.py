@@ -29,7 +29,7 @@ from hardware.vessel.client import VesselControl
 from hardware.vessel.config import Running, VesselConfig
 from hardware.vessel.server import Server
 
-PACE = 50.0
+PACE = 100.0
 WARM_UP = 11.0  # s; CO2 takes longest
 DRIVERS: Sequence[type[EzoSensor]] = (
     EzoPh, EzoOrp, EzoDo, EzoEc, EzoRtd, EzoHum, EzoCo2, EzoO2, EzoPrs, EzoFlo,
@@ -106,7 +106,7 @@ def test_opens_and_reads(stage: Stage, kind: type[EzoSensor], wire: str) -> None
     assert plausible(driver, driver.read())
 
 
-@pytest.mark.parametrize("kind", DRIVERS, ids=lambda kind: kind.kind)
+@pytest.mark.parametrize("kind", [EzoEc, EzoRtd], ids=lambda kind: kind.kind)
 @pytest.mark.parametrize("fault", ["absent", "silent", "garbage"])
 def test_fails_and_comes_back(stage: Stage, kind: type[EzoSensor], fault: str) -> None:
     driver = stage.driver(kind, "i2c")
@@ -125,7 +125,7 @@ def test_uart_fails_and_comes_back(stage: Stage, fault: str, monkeypatch: pytest
     driver.open()
     stage.control.fault("ph-uart", fault)
     with monkeypatch.context() as patch:
-        patch.setattr(uart, "PATIENCE", -0.7)  # it waits in real time: 0.2 s are ten of the vessel's
+        patch.setattr(uart, "PATIENCE", -0.7)  # it waits in real time: 0.2 s are twenty of the vessel's
         with pytest.raises(HardwareError):
             driver.read()
     stage.control.clear()
