@@ -1,0 +1,164 @@
+"""Ingest: rows as line protocol over HTTP.
+
+The questdb client only encodes. Sending is ours, because the client hides the HTTP status, gives up at once on a
+refused connection, and cannot tell a refused row from a full disk.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from questdb import QuestDBError, Sender, TimestampNanos
+
+from storage.questdb import QuestDB, Unreachable
+from storage.rows import Event, Sample
+from storage.spool import SpooledRow
+
+Cells = dict[str, Any]  # str, int, float or none by column: the client's own types are invariant and wider
+_ENCODER_ONLY = "http::addr=localhost:9;auto_flush=off;protocol_version=2;"  # version named: no probe, no I/O
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Every row of the request is in the database's log."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowRefused:
+    """Nothing was stored, because of the row at `index`."""
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TryLater:
+    """Nothing is known of the rows; the server is away, in trouble, or full. No row is to blame."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoginFailed:
+    """The server does not accept user and password."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaMismatch:
+    """The table or a column does not exist: no row is to blame."""
+
+    reason: str
+
+
+Outcome = Stored | RowRefused | TryLater | LoginFailed | SchemaMismatch
+
+
+class Lines:
+    """Encodes rows, one request at a time. Of one thread."""
+
+    def __init__(self) -> None:
+        self._encoder = Sender.from_conf(_ENCODER_ONLY)
+        self._encoder.establish()  # type: ignore[no-untyped-call] # the client's stubs leave out "-> None"
+        self._buffer = self._encoder.new_buffer()
+
+    def clear(self) -> None:
+        """Begin the next request."""
+        self._buffer.clear()  # type: ignore[no-untyped-call]
+
+    def add(self, table: str, symbols: Cells, columns: Cells, wall_us: int) -> None:
+        """Add a row; what is none is left out. Raises `ValueError` for what no database could take."""
+        try:
+            self._buffer.row(table, symbols=symbols, columns=columns, at=TimestampNanos(wall_us * 1000))
+        except (QuestDBError, TypeError, OverflowError) as error:
+            raise ValueError(str(error)) from error
+
+    def __bytes__(self) -> bytes:
+        return bytes(self._buffer)
+
+
+class Ingest:
+    """Sends batches to one database. Of one thread; a call blocks for at most about the client's timeout."""
+
+    def __init__(self, database: QuestDB) -> None:
+        self._database = database
+        self._lines = Lines()
+
+    def send(self, rows: Sequence[SpooledRow]) -> Outcome:
+        """Send rows of one table in one request: all are stored, or none."""
+        self._lines.clear()
+        for index, row in enumerate(rows):
+            try:
+                _add(self._lines, row)
+            except ValueError as error:
+                return RowRefused(index, f"cannot be encoded: {error}")
+        try:
+            status, body = self._database.write(bytes(self._lines))
+        except Unreachable as error:
+            return TryLater(str(error))
+        return judge(status, body, len(rows))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._database.close()
+
+
+def judge(status: int, body: bytes, rows: int) -> Outcome:
+    """Tell from the server's answer what became of the rows. Only 400 with code `invalid` and a line blames a row."""
+    match status:
+        case 204:
+            return Stored()
+        case 401 | 403:
+            return LoginFailed()
+        case 400:
+            return _blame(body, rows)
+        case _:
+            return TryLater(f"HTTP {status}: {_excerpt(body)}")
+
+
+class _Refusal(msgspec.Struct):
+    code: str = ""
+    message: str = ""
+    line: int = 0
+
+
+def _blame(body: bytes, rows: int) -> Outcome:
+    try:
+        refusal = msgspec.json.decode(body, type=_Refusal)
+    except msgspec.MsgspecError:
+        return TryLater(f"HTTP 400: {_excerpt(body)}")
+    reason = refusal.message.rpartition("\n")[2]  # before it stands a line that says nothing
+    if "is disabled" in reason:  # creating new tables, creating new columns
+        return SchemaMismatch(reason)
+    if refusal.code == "invalid" and 1 <= refusal.line <= rows:
+        return RowRefused(refusal.line - 1, reason)
+    return TryLater(f"HTTP 400: {_excerpt(body)}")
+
+
+def _excerpt(body: bytes) -> str:
+    return body[:300].decode("utf-8", "replace")
+
+
+def _add(lines: Lines, spooled: SpooledRow) -> None:
+    match spooled.row:
+        case Sample() as row:
+            lines.add(
+                row.TABLE,
+                {
+                    "reactor": row.reactor,
+                    "sensor": row.sensor,
+                    "quantity": row.quantity,
+                    "unit": row.unit,
+                    "quality": row.quality,
+                    "spool": spooled.spool,
+                },
+                {"value": row.value, "seq": spooled.seq},
+                spooled.wall_us,
+            )
+        case Event() as row:
+            lines.add(
+                row.TABLE,
+                {"reactor": row.reactor, "source": row.source, "kind": row.kind, "spool": spooled.spool},
+                {"text": row.text, "seq": spooled.seq},
+                spooled.wall_us,
+            )
