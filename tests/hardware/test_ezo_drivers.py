@@ -117,6 +117,13 @@ def test_the_right_circuit_is_asked_for(bench: Bench, case: Case) -> None:
 
 
 @EVERY
+def test_looking_for_a_circuit_sets_nothing(bench: Bench, case: Case) -> None:
+    driver, circuit = bench.driver(case.driver, "i2c", {"I": case.script["I"]})
+    driver.find()
+    assert circuit.heard == ["i"]
+
+
+@EVERY
 def test_a_refused_setting_fails_the_opening(bench: Bench, case: Case) -> None:
     for command in case.asked:
         driver, _ = bench.driver(case.driver, "i2c", {**case.script, command.upper(): "*ER"})
