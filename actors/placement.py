@@ -234,7 +234,7 @@ class Placement:
             for manager in self._managers.values()
             if not manager.draining
             and self._life(manager, now) == "ok"
-            and (manager.holds(reactor) or manager.load < manager.capacity)
+            and manager.load - manager.holds(reactor) < manager.capacity
         ]
         if not able:
             return []
@@ -329,7 +329,7 @@ class Placement:
                 continue  # what was seen may be older than the order
             if before is not None and before != slot.pid:
                 manager = self._managers.get(number)
-                if manager is not None and self._looked is not None and manager.registered <= self._looked:
+                if manager is not None and self._looked is not None and manager.registered < self._looked:
                     actions += self._drop(manager, "its process ended")
             if slot.pid is None:
                 actions += self._ended(number, slot, now)

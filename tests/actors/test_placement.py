@@ -28,6 +28,7 @@ class FakeManager:
     endpoint: str
     known: bool = False
     mute: bool = False
+    unsure: bool = False  # it has a reactor that the coordinator cannot know of before the next heartbeat
     draining: bool = False
     next_heartbeat: float = 0.0
     attached: dict[str, int] = field(default_factory=dict)
@@ -149,6 +150,7 @@ class World:
 
     def beat(self, manager: FakeManager) -> None:
         manager.next_heartbeat = self.now + HEARTBEAT
+        manager.unsure = False
         if not manager.known:
             if self.registers:
                 self.register(manager)
@@ -170,7 +172,9 @@ class World:
         assert reactor.asked is not None, "an answer to nothing"
         assert epoch > reactor.epoch
         reactor.asked = None
-        reactor.welcome = Welcome(endpoint, epoch, self.now + CONFIRM)
+        manager = self.at(endpoint)
+        known = manager is not None and not manager.unsure
+        reactor.welcome = Welcome(endpoint, epoch, self.now + CONFIRM, kept=known)
         reactor.epoch = epoch
 
     def attach(self, reactor: FakeReactor) -> None:
@@ -188,6 +192,7 @@ class World:
             manager.attached[reactor.name] = welcome.epoch
             reactor.at, reactor.lost = manager.endpoint, ""
             if not welcome.kept:  # it may have taken the place of one that was given it since
+                manager.unsure = True
                 self.forgotten(manager.endpoint)
 
     def forgotten(self, endpoint: str) -> None:
