@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from actors.ticker import SECOND, Ticker
+from actors.timebase import Timebase
 from hardware.clock import Clock
 from hardware.values import Quality, Reading
 from storage.rows import Event
@@ -12,6 +13,7 @@ from transport.messages import Backlog, line
 
 SAY_AGAIN = 60.0  # seconds between two events of one fault that comes and goes
 MICROSECOND = 1000  # nanoseconds
+NO_BACKLOG = Backlog(waiting=0, oldest=0.0, refused=0, dropped=0)
 
 
 class Live:
@@ -53,11 +55,11 @@ class Live:
 
 @dataclass(slots=True)
 class Vitals:
-    """The reactor's own numbers. Each attribute has one actor that assigns it; any thread reads."""
+    """The reactor's own numbers. Each is assigned by one actor and read by any."""
 
-    backlog: Backlog = field(default_factory=lambda: Backlog(waiting=0, oldest=0.0, refused=0, dropped=0))  # self
-    attached: bool = False  # link
-    database: str = ""  # shipper: the stamp of the database that rows go to, or would
+    backlog: Backlog = NO_BACKLOG  # by the sensor `self`
+    attached: bool = False  # by the link
+    database: str = ""  # by the shipper: the stamp of the database that it was told last
 
 
 @dataclass(slots=True)
@@ -139,6 +141,7 @@ class Around:
     reactor: str
     clock: Clock
     ticker: Ticker
+    timebase: Timebase
     live: Live
     vitals: Vitals
     faults: Faults

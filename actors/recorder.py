@@ -10,7 +10,6 @@ from loguru import logger
 from actors.keeper import Kept, Report, tell
 from actors.live import Around
 from actors.ticker import SECOND
-from actors.timebase import Timebase
 from storage.rows import Row
 from storage.spool import Anchor, Spool, SpoolError
 
@@ -53,12 +52,10 @@ class Look:
 class Recorder(Kept):
     """The only one who appends to the spool. `waiting` is told, on this thread, that there are rows to ship."""
 
-    def __init__(
-        self, report: Report, spool: Spool, timebase: Timebase, around: Around, waiting: Callable[[], None]
-    ) -> None:
+    def __init__(self, report: Report, spool: Spool, around: Around, waiting: Callable[[], None]) -> None:
         super().__init__(report)
         self._spool = spool
-        self._timebase = timebase
+        self._timebase = around.timebase
         self._clock = around.clock
         self._faults = around.faults
         self._waiting = waiting

@@ -8,6 +8,7 @@ import pytest
 
 from actors.live import Around, Faults, Live, Vitals
 from actors.ticker import SECOND, Ticker
+from actors.timebase import Timebase
 from storage.rows import Event, Row, Sample
 
 START_NS = 1_000 * SECOND
@@ -62,6 +63,21 @@ def no_actor_left() -> Iterator[None]:
     assert not [name for name in threads if name in {t.name for t in threading.enumerate()}]
 
 
+class Kernel:
+    """Says whether NTP disciplines its clock."""
+
+    def __init__(self) -> None:
+        self.disciplined = True
+
+    def __call__(self) -> bool:
+        return self.disciplined
+
+
+@pytest.fixture
+def kernel() -> Kernel:
+    return Kernel()
+
+
 class Kept:
     """Collects what actors hand on."""
 
@@ -86,12 +102,13 @@ def kept() -> Kept:
 
 
 @pytest.fixture
-def around(clock: FakeClock, ticker: Ticker, kept: Kept) -> Around:
+def around(clock: FakeClock, ticker: Ticker, kernel: Kernel, kept: Kept) -> Around:
     """What a reactor's actors share; events are collected in `kept`."""
     return Around(
         reactor="tank",
         clock=clock,
         ticker=ticker,
+        timebase=Timebase("boot", kernel),
         live=Live(clock, {"ph": 12.0, "rtd": 12.0, "self": 12.0}),
         vitals=Vitals(),
         faults=Faults("tank", clock, lambda event: kept([event])),

@@ -5,10 +5,9 @@ import pytest
 
 from actors.live import Around
 from actors.recorder import HELD, Keep, Look, Recorder, Retry, ServerClock, Sync
-from actors.timebase import Timebase
 from storage.rows import Row, Sample
 from storage.spool import Anchor, Spool, SpoolFull
-from tests.actors.conftest import START_US, FakeClock, Kept
+from tests.actors.conftest import START_US, FakeClock, Kept, Kernel
 
 
 class FakeSpool:
@@ -51,10 +50,8 @@ class Scene:
         self.clock = clock
         self.around = around
         self.spool = FakeSpool()
-        self.disciplined = True
         self.told = 0
-        timebase = Timebase("boot", lambda: self.disciplined)
-        self.recorder = Recorder(lambda _: None, cast("Spool", self.spool), timebase, around, self._waiting)
+        self.recorder = Recorder(lambda _: None, cast("Spool", self.spool), around, self._waiting)
 
     def _waiting(self) -> None:
         self.told += 1
@@ -130,8 +127,8 @@ def test_a_disciplined_clock_dates_rows_at_the_start(scene: Scene, kept: Kept) -
     assert len(scene.spool.log) == 1
 
 
-def test_without_one_the_servers_time_does(scene: Scene) -> None:
-    scene.disciplined = False
+def test_without_one_the_servers_time_does(scene: Scene, kernel: Kernel) -> None:
+    kernel.disciplined = False
     scene.recorder.begin()
     assert scene.spool.log == []
     assert scene.around.faults.current() == ["clock: the time is not known: rows wait undated"]

@@ -3,24 +3,10 @@ import pytest
 from actors.ticker import SECOND
 from actors.timebase import EARLIEST_US, Timebase, disciplined
 from storage.spool import Anchor
+from tests.actors.conftest import Kernel
 
 NOW = 100 * SECOND
 WALL = EARLIEST_US + 10**12
-
-
-class Kernel:
-    """Says what it is told to."""
-
-    def __init__(self) -> None:
-        self.disciplined = True
-
-    def __call__(self) -> bool:
-        return self.disciplined
-
-
-@pytest.fixture
-def kernel() -> Kernel:
-    return Kernel()
 
 
 @pytest.fixture

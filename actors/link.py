@@ -1,0 +1,208 @@
+"""The link: the reactor's one connection to the outside. link_core.py decides, this carries out."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from random import Random
+
+from loguru import logger
+
+from actors import link_core as core
+from actors.keeper import Kept, Report, tell
+from actors.live import Around
+from transport.messages import (
+    Ack,
+    Attach,
+    Attached,
+    Database,
+    Error,
+    Hello,
+    Message,
+    Reading,
+    SensorInfo,
+    Status,
+    Welcome,
+)
+from transport.wire import Connection, Down, Happening, Received, Up, Wire
+
+ACCEPT = (Welcome, Attached, Ack, Error)
+MOST_READINGS = 512  # that a status carries
+MOST_FAULTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """The core wanted to be woken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """What a connection brought."""
+
+    connection: int
+    batch: list[Happening]
+
+
+class EpochFile:
+    """The highest epoch that this reactor has seen, as decimal text in a file of its state folder."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> int:
+        """Return it; 0 when there is none, or none that can be read."""
+        try:
+            return int(self._path.read_text(encoding="ascii"))
+        except FileNotFoundError:
+            return 0
+        except (OSError, ValueError) as error:
+            logger.warning("the epoch is forgotten: {}", error)
+            return 0
+
+    def write(self, epoch: int) -> None:
+        """Replace it, whole or not at all. Raises OSError."""
+        new = self._path.with_suffix(".new")
+        with new.open("w", encoding="ascii") as file:
+            file.write(str(epoch))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What a reactor says of itself, where it finds the coordinator, and what it remembers of it."""
+
+    label: str
+    software: str
+    sensors: list[SensorInfo]
+    coordinator: core.Server
+    epochs: EpochFile
+
+
+@dataclass(frozen=True, slots=True)
+class Hearers:
+    """Who is told what the link hears: where to log, and the server's time (monotonic nanoseconds, microseconds)."""
+
+    database: Callable[[Database], None]
+    server_time: Callable[[int, int], None]
+
+
+class Link(Kept):
+    """Greets, attaches, reports."""
+
+    def __init__(self, report: Report, around: Around, wire: Wire, node: Node, hearers: Hearers) -> None:
+        super().__init__(report)
+        self._around = around
+        self._wire = wire
+        self._node = node
+        self._hearers = hearers
+        self._connection: Connection | None = None
+        self._core = core.LinkCore(
+            coordinator=node.coordinator,
+            epoch=node.epochs.read(),
+            random=Random(),  # noqa: S311 - spreads retries
+            now_ns=around.clock.monotonic_ns(),
+        )
+        self._alarm = around.ticker.alarm(partial(tell, self.actor_ref, Wake()))
+
+    def begin(self) -> None:
+        """Call the coordinator."""
+        self._alarm.set(self._core.due_ns)
+
+    def handle(self, message: object) -> None:
+        """Let the core decide about what happened."""
+        match message:
+            case Wake():
+                self._decide(core.Tick())
+            case Happened(connection, batch):
+                for happening in batch:
+                    self._decide(self._event(connection, happening))
+        self._around.vitals.attached = self._core.state is core.State.ATTACHED
+        self._alarm.set(self._core.due_ns)
+
+    def release(self) -> None:
+        """Hang up."""
+        self._alarm.cancel()
+        self._around.vitals.attached = False
+        self._hang_up()
+
+    def _event(self, connection: int, happening: Happening) -> core.Event:
+        match happening:
+            case Up():
+                return core.Up(connection)
+            case Down(reason):
+                logger.info("the connection is down: {}", reason)
+                return core.Down(connection, reason)
+            case Received(header=header, body=body):
+                if isinstance(body, Error):
+                    logger.warning("answered with an error, {}: {}", body.code, body.text)
+                return core.Heard(connection, header, body)
+
+    def _decide(self, event: core.Event) -> None:
+        for action in self._core.handle(event, self._around.clock.monotonic_ns()):
+            self._do(action)
+
+    def _do(self, action: core.Action) -> None:
+        match action:
+            case core.Open(number, endpoint, key):
+                deliver = partial(self._deliver, number)
+                self._connection = self._wire.connect(endpoint, key, accept=ACCEPT, deliver=deliver)
+            case core.Close():
+                self._hang_up()
+            case core.SendHello(_, epoch, lost):
+                self._send(Hello(software=self._node.software, epoch=epoch, lost=lost))
+            case core.SendAttach(_, epoch):
+                node = self._node
+                self._send(Attach(epoch=epoch, label=node.label, software=node.software, sensors=node.sensors))
+            case core.SendStatus(_, session, sequence):
+                self._send(self._status(), session=session, sequence=sequence)
+            case core.Remember(epoch):
+                self._remember(epoch)
+            case core.LogTo(database):
+                self._hearers.database(database)
+            case core.ServerTime(at_ns, time_us):
+                self._hearers.server_time(at_ns, time_us)
+            case core.Note(kind, text):
+                logger.info("{} {}", kind, text)
+                self._around.faults.event("link", kind, text)
+
+    def _deliver(self, number: int, batch: list[Happening]) -> None:
+        """On the wire's thread."""
+        tell(self.actor_ref, Happened(number, batch))
+
+    def _send(self, message: Message, session: str = "", sequence: int = 0) -> None:
+        assert self._connection is not None  # the core sends between Open and Close
+        self._connection.send(message, session=session, sequence=sequence)
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _status(self) -> Status:
+        around = self._around
+        now_ns = around.clock.monotonic_ns()
+        readings = [
+            Reading(sensor, reading.quantity, reading.value, reading.quality.value, reading.taken_ns // 1000)
+            for sensor, reading in around.live.snapshot()
+        ]
+        return Status(
+            now_us=now_ns // 1000,
+            readings=readings[:MOST_READINGS],
+            backlog=around.vitals.backlog,
+            clock_known=around.timebase.anchor is not None,
+            clock_offset=around.timebase.offset(now_ns, around.clock.wall_us()),
+            database=around.vitals.database,
+            faults=around.faults.current()[:MOST_FAULTS],
+        )
+
+    def _remember(self, epoch: int) -> None:
+        try:
+            self._node.epochs.write(epoch)
+        except OSError as error:
+            self._around.faults.begin("link", "epoch", f"the epoch cannot be kept: {error}")
+        else:
+            self._around.faults.end("link", "epoch")
