@@ -105,7 +105,7 @@ def _key(path: Path, name: str) -> tuple[KeyPair | None, Iterable[Finding]]:
 
 def _coordinator(settings: Settings, keys: KeyPair | None) -> Finding:
     """Shake hands with the coordinator as the node that this is, and say nothing."""
-    endpoint = settings.coordinator or f"tcp://{settings.bind}:{settings.coordinator_port}"
+    endpoint = keyring.coordinator_endpoint(settings)
     what = "coordinator"
     try:
         server_key = keyring.coordinator_key(settings)

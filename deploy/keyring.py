@@ -53,6 +53,11 @@ def make(settings: Settings, reactors: Iterable[str]) -> None:
         raise StartError(f"the keys cannot be made: {error}") from error
 
 
+def coordinator_endpoint(settings: Settings) -> str:
+    """Find the coordinator: the environment's, else this machine's."""
+    return settings.coordinator or f"tcp://{settings.bind}:{settings.coordinator_port}"
+
+
 def coordinator_key(settings: Settings) -> str:
     """Find the public key that a node pins: the environment's, else this machine's. Raises ConfigurationError."""
     if settings.coordinator_key is not None:

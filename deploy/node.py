@@ -1,13 +1,73 @@
 """The processes beside a vessel: the reactor, and the vessel itself where it is simulated."""
 
 import dataclasses
+import threading
+from importlib.metadata import version
 
-from deploy import process
+from loguru import logger
+
+from actors.config import ReactorConfig
+from actors.reactor import Outside, Reactor
+from actors.timebase import disciplined
+from deploy import keyring, logins, process, reactor_file
 from deploy.errors import ConfigurationError, StartError
+from deploy.folders import Folder
 from deploy.settings import PREFIX, Settings
+from hardware.buses import Buses
+from hardware.clock import SystemClock, boot_id
+from hardware.registry import driver_class
 from hardware.vessel.main import BadVesselFile, VesselConfig, VesselRuns
 from hardware.vessel.main import load as load_vessel
 from hardware.vessel.main import run as serve_vessel
+from transport.errors import KeyFileError
+from transport.keys import load_or_make
+from transport.wire import Wire
+
+
+def run_reactor(settings: Settings) -> None:
+    """Run the reactor of REACTORIUM_REACTOR_FILE until told to stop."""
+    config = _reactor_config(settings)
+    stop = process.begin(settings, f"reactor {config.name}", config.database_login.password)
+    clock = SystemClock(config.pace)
+    with Folder(config.state_dir):
+        try:
+            keys = load_or_make(config.state_dir / "key")
+        except KeyFileError as error:
+            raise StartError(str(error)) from error
+        logger.info("public key {}: the server lets it in by a file of its allow-list", keys.public)
+        outside = Outside(
+            software=version("reactorium"),
+            boot=boot_id(),
+            clock=clock,
+            disciplined=disciplined,
+            driver=driver_class,
+            buses=Buses(),
+            wire=Wire(keys, clock),
+        )
+        reactor = Reactor.start(config, outside, threading.Event())
+        try:
+            process.stay(stop, reactor.is_alive, outside.wire.is_alive)
+        finally:
+            reactor.stop()
+
+
+def _reactor_config(settings: Settings) -> ReactorConfig:
+    if len(settings.reactor_file) != 1:
+        raise ConfigurationError(f"{PREFIX}REACTOR_FILE names {len(settings.reactor_file)} files: a reactor has one")
+    file = reactor_file.load(settings.reactor_file[0], settings, driver_class)
+    return ReactorConfig(
+        name=file.name,
+        label=file.label,
+        sensors=file.sensors,
+        state_dir=keyring.reactor_folder(settings, file.name),
+        coordinator=keyring.coordinator_endpoint(settings),
+        coordinator_key=keyring.coordinator_key(settings),
+        database_login=logins.owner(settings),
+        status_interval=settings.status_interval,
+        spool_limit=settings.spool_limit,
+        spool_retention=settings.spool_retention,
+        pace=settings.pace or 1.0,
+    )
 
 
 def run_vessel(settings: Settings) -> None:

@@ -1,12 +1,16 @@
 """What every process does first: its name, its log, its end."""
 
 import threading
+from collections.abc import Callable
 
 import setproctitle
 from loguru import logger
 
 from deploy import lifeline, logs
+from deploy.errors import StartError
 from deploy.settings import Settings
+
+LOOK = 1.0  # seconds between two looks at what must be alive
 
 
 def begin(settings: Settings, name: str, *secrets: str) -> threading.Event:
@@ -20,3 +24,11 @@ def begin(settings: Settings, name: str, *secrets: str) -> threading.Event:
     lifeline.hold(settings.parent)
     logger.info("starts")
     return stop
+
+
+def stay(stop: threading.Event, *alive: Callable[[], bool]) -> None:
+    """Block until told to stop. Raises StartError when one of those that the process cannot be without is dead."""
+    while not stop.wait(LOOK):
+        if not all(check() for check in alive):
+            raise StartError("what this process stands on has died: it ends, to be started again")
+    logger.info("stops")

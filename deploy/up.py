@@ -132,7 +132,7 @@ def _programs(settings: Settings, nodes: Sequence[Node]) -> list[Program]:
 def _say_where(settings: Settings, nodes: Sequence[Node]) -> None:
     lines = {
         "reactors": ", ".join(node.name for node in nodes),
-        "coordinator": f"tcp://{settings.bind}:{settings.coordinator_port}",
+        "coordinator": keyring.coordinator_endpoint(settings),
         "database": logins.database_address(settings),
         "state": settings.state_dir,
         "logs": settings.state_dir / "logs",
