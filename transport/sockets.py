@@ -3,6 +3,8 @@
 Milliseconds and messages, as libzmq wants them. Used on the loop's thread.
 """
 
+import ctypes
+import secrets
 import struct
 from collections.abc import Callable
 from itertools import count
@@ -50,7 +52,12 @@ _CONNECTING: Options = {
 
 
 def listening(context: zmq.Context[zmq.Socket[bytes]], keys: KeyPair, domain: bytes, size: int) -> zmq.Socket[bytes]:
-    """Make a ROUTER, not yet bound; `size` is the largest frame in bytes, above which a peer is cut off."""
+    """Make a ROUTER, not yet bound; `size` is the largest frame in bytes, above which a peer is cut off.
+
+    libzmq numbers the routes from C's rand(), which nobody seeds: to a peer that knew the next number and took it for
+    its own routing id, an assertion (socket_base.cpp, add_out_pipe) would end this process.
+    """
+    ctypes.CDLL(None).srand(secrets.randbits(32))
     options = _COMMON | _LISTENING | _keys(keys) | {zmq.ZAP_DOMAIN: domain, zmq.MAXMSGSIZE: size}
     return _socket(context, zmq.ROUTER, options)
 

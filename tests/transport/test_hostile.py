@@ -1,0 +1,171 @@
+"""Whatever comes to an open port, the good peers are served."""
+
+import random
+import resource
+import socket
+
+import zmq
+
+from tests.transport.world import PATIENCE, World, message_in
+from transport.complaints import PER_WINDOW
+from transport.envelope import encode
+from transport.keys import KeyPair
+from transport.links import BATCH
+from transport.loop import Loop
+from transport.messages import Ack, Backlog, Hello, Reading, Status
+from transport.sockets import Watched
+
+STATUS = Status(
+    now_us=5,
+    readings=[Reading("ph", "ph", 7.0, "ok", 4)] * 12,
+    backlog=Backlog(waiting=0, oldest=0.0, refused=0, dropped=0),
+    clock_known=True,
+    clock_offset=None,
+    database="",
+)
+
+
+class RawPeer:
+    """A DEALER with a key that is allowed, and no manners."""
+
+    def __init__(self, world: World, keys: KeyPair) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.socket = self._context.socket(zmq.DEALER)
+        self.socket.linger = 0
+        self.socket.sndtimeo = self.socket.rcvtimeo = round(PATIENCE * 1000)
+        self.socket.curve_publickey, self.socket.curve_secretkey = keys.public.encode(), keys.secret.encode()
+        self.socket.curve_serverkey = world.keys.public.encode()
+        self.socket.connect(world.listener.endpoint)
+
+    def close(self) -> None:
+        self.socket.close()
+        self._context.term()
+
+
+def mutated(source: random.Random, frames: list[bytes]) -> list[bytes]:
+    """Change one to four spots: a bit, a byte more or less, a cut, a frame more, less or twice."""
+    frames = list(frames)
+    for _ in range(source.randint(1, 4)):
+        spot = source.randrange(len(frames))
+        frame = bytearray(frames[spot])
+        where = source.randrange(len(frame) + 1)
+        match source.randrange(7):
+            case 0 if frame:
+                frame[where - 1] ^= 1 << source.randrange(8)
+            case 1:
+                frame[where:where] = source.randbytes(source.randint(1, 8))
+            case 2:
+                del frame[where : where + source.randint(1, 8)]
+            case 3:
+                del frame[where:]
+            case 4:
+                frames.insert(spot, source.randbytes(source.randrange(20)))
+                continue
+            case 5 if len(frames) > 1:
+                del frames[spot]
+                continue
+            case _:
+                frames.append(frames[spot])
+                continue
+        frames[spot] = bytes(frame)
+    return frames
+
+
+def test_ten_thousand_mutated_messages_harm_nobody(world: World) -> None:
+    good, inbox = world.joined("good")
+    evil = RawPeer(world, world.admit("evil"))
+    source = random.Random(4)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    valid = encode(STATUS, id=7)
+    for number in range(10_000):
+        evil.socket.send_multipart(mutated(source, valid))
+        if number % 1000 == 0:
+            good.send(Hello(software="still here"))
+    served = 0
+    while served < 10:
+        received = world.heard.take()
+        if received.peer is not None and received.peer.name == "good":
+            served += 1
+            world.acknowledge(received)
+            assert message_in(inbox.take()) == Ack(next_interval=5.0)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 20 * 1024  # KiB
+    assert world.server.is_alive()
+    assert world.listener.counters.refused > 5000
+    evil.close()
+
+
+def test_nonsense_is_answered_only_so_often(world: World) -> None:
+    evil = RawPeer(world, world.admit("evil"))
+    for _ in range(10 * PER_WINDOW):
+        evil.socket.send_multipart([b"nonsense"])
+    evil.socket.send_multipart(encode(STATUS, id=7))
+    world.acknowledge(world.heard.take())
+    answers = 0
+    while b"malformed" in evil.socket.recv_multipart()[2]:
+        answers += 1
+    assert answers == PER_WINDOW
+    evil.close()
+
+
+def test_a_message_of_many_frames_is_one_refusal(world: World) -> None:
+    evil = RawPeer(world, world.admit("evil"))
+    evil.socket.send_multipart([b"x"] * 100_000)
+    assert b"not three frames" in evil.socket.recv_multipart()[2]
+    assert world.listener.counters.refused == 1
+    evil.close()
+
+
+def test_a_frame_above_the_sockets_limit_cuts_its_sender_alone(world: World) -> None:
+    good, inbox = world.joined("good")
+    evil = RawPeer(world, world.admit("evil"))
+    evil.socket.send_multipart([b"x" * (3 * 2**20)])
+    good.send(Hello(software=""))
+    world.acknowledge(world.heard.take())
+    assert message_in(inbox.take()) == Ack(next_interval=5.0)
+    assert world.listener.counters.refused == 0
+    evil.close()
+
+
+def test_a_flood_from_one_peer_leaves_room_for_another(world: World) -> None:
+    evil = RawPeer(world, world.admit("evil"))
+    good, inbox = world.joined("good")
+    for _ in range(4 * BATCH):
+        evil.socket.send_multipart(encode(STATUS, id=1))
+    good.send(Hello(software=""))
+    while (received := world.heard.take()).peer is None or received.peer.name != "good":
+        pass
+    world.acknowledge(received)
+    assert message_in(inbox.take()) == Ack(next_interval=5.0)
+    evil.close()
+
+
+def test_strangers_on_the_port_are_let_go_and_others_served(world: World) -> None:
+    address = ("127.0.0.1", int(world.listener.endpoint.rsplit(":", 1)[1]))
+    http = socket.create_connection(address)
+    http.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    noise = socket.create_connection(address)
+    noise.sendall(random.Random(1).randbytes(5000))
+    idle = [socket.create_connection(address) for _ in range(50)]
+    _, inbox = world.joined("good")
+    assert inbox.is_empty()
+    assert world.server.is_alive()
+    for stranger in (http, noise, *idle):
+        stranger.close()
+
+
+BOTH = {zmq.LINGER: 0, zmq.HEARTBEAT_IVL: 2000, zmq.HEARTBEAT_TIMEOUT: 6000, zmq.HANDSHAKE_IVL: 3000}
+
+
+def read_options(loop: Loop, watched: Watched | None, options: dict[zmq.SocketOption, int]) -> dict[object, object]:
+    assert watched is not None
+    return loop.call(lambda: {option: watched.socket.get(option) for option in options})
+
+
+def test_sockets_are_set_as_intended(world: World) -> None:
+    """What no unit test can wait for: times of heartbeat and handshake, and what is never queued."""
+    connection, _ = world.joined()
+    listening = {**BOTH, zmq.ZAP_ENFORCE_DOMAIN: 1, zmq.SNDHWM: 200, zmq.CURVE_SERVER: 1}
+    assert read_options(world.server._common.loop, world.listener._watched, listening) == listening
+    connecting = {**BOTH, zmq.IMMEDIATE: 1, zmq.SNDHWM: 50, zmq.RECONNECT_IVL: -1, zmq.CONNECT_TIMEOUT: 3000}
+    assert read_options(connection._common.loop, connection._watched, connecting) == connecting
