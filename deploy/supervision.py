@@ -94,7 +94,7 @@ def _program(settings: Settings, program: Program) -> str:
         environment=",".join(f'{name}="{_plain(value)}"' for name, value in program.variables.items()),
         autostart="true",
         autorestart="true",
-        startsecs="2",
+        startsecs="5",  # who ends sooner did not start, and waits longer each time
         startretries=str(_FOREVER),
         **_common(settings, section),
     )
