@@ -1,0 +1,246 @@
+"""A whole reactor in this process: real actors, spool and sockets; a scripted server on the other side."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from queue import Queue
+from typing import Any, ClassVar
+
+import pykka
+import pytest
+import zmq
+
+from actors.config import DatabaseLogin, ReactorConfig, SensorConfig
+from actors.reactor import Outside, Reactor
+from hardware.buses import Buses
+from hardware.clock import SystemClock
+from hardware.driver import Descriptor, SensorDriver
+from hardware.errors import BadConfiguration
+from hardware.values import Quantity
+from storage.rows import Event, Sample
+from storage.spool import Anchor, Spool
+from transport.keys import KeyPair, Peer
+from transport.messages import Ack, Attach, Attached, Hello, Status, Welcome
+from transport.wire import Outgoing, Received, Wire
+
+WAIT = 10
+CLOCK = SystemClock()
+SESSION = "s" * 32
+
+
+class Probe(SensorDriver):
+    """Reads 7.0, until told to fail in a way that no driver may."""
+
+    descriptor: ClassVar[Descriptor] = Descriptor("probe", "Probe", (Quantity("ph", "pH", 0, 14, 3),), ("none",), 1.0)
+    broken = False
+    was_read = threading.Event()
+
+    def open(self) -> None:
+        pass
+
+    def read(self) -> Mapping[str, float]:
+        Probe.was_read.set()
+        if Probe.broken:
+            raise ZeroDivisionError
+        return {"ph": 7.0}
+
+
+def make_keys() -> KeyPair:
+    public, secret = zmq.curve_keypair()
+    return KeyPair(public.decode(), secret.decode())
+
+
+class Server:
+    """Coordinator and manager at once, on one socket; what it heard is in `heard`."""
+
+    def __init__(self, reactor_key: str) -> None:
+        keys = make_keys()
+        self.key = keys.public
+        self.heard: Queue[Any] = Queue()
+        self.sequence = 0
+        self.wire = Wire(keys, CLOCK)
+        self.listener = self.wire.listen(
+            "tcp://127.0.0.1:*",
+            allow=lambda key: Peer("tank", "reactor", key) if key == reactor_key else None,
+            accept={"reactor": {Hello, Attach, Status}},
+            deliver=self._answer,
+        )
+
+    def _answer(self, batch: list[Received]) -> None:
+        for received in batch:
+            self.heard.put(received.body)
+            answer = Outgoing(received.route, self._reply(received), reply_to=received.header.id)
+            if received.header.session:
+                self.sequence += 1
+                answer = Outgoing(answer.route, answer.message, answer.reply_to, SESSION, self.sequence)
+            self.listener.send([answer])
+
+    def _reply(self, received: Received) -> Welcome | Attached | Ack:
+        match received.body:
+            case Hello(epoch=epoch):
+                return Welcome(
+                    manager="host-1",
+                    endpoint=self.listener.endpoint,
+                    key=self.key,
+                    epoch=epoch + 1,
+                    database=None,
+                    status_interval=0.1,
+                    time_us=CLOCK.wall_us(),
+                )
+            case Attach():
+                return Attached(session=SESSION, status_interval=0.1)
+            case _:
+                return Ack(next_interval=0.1)
+
+    def status(self, wanted: Callable[[Status], bool]) -> Status:
+        """Wait for a status that is as wanted."""
+        while True:
+            message = self.heard.get(timeout=WAIT)
+            if isinstance(message, Status) and wanted(message):
+                return message
+
+
+@pytest.fixture
+def keys() -> KeyPair:
+    return make_keys()
+
+
+@pytest.fixture
+def server(keys: KeyPair) -> Iterator[Server]:
+    server = Server(keys.public)
+    yield server
+    server.wire.close()
+
+
+@pytest.fixture
+def config(tmp_path: Path, server: Server) -> ReactorConfig:
+    sensor = SensorConfig(
+        name="ph",
+        label="pH",
+        driver="probe",
+        address="none",
+        live_interval=1.0,
+        sample_interval=10.0,
+        options={},
+        compensation={},
+    )
+    return ReactorConfig(
+        name="tank",
+        label="Tank",
+        sensors=(sensor,),
+        state_dir=tmp_path,
+        coordinator=server.listener.endpoint,
+        coordinator_key=server.key,
+        database_login=DatabaseLogin("owner", "secret"),
+        status_interval=0.1,
+        spool_limit=10_000_000,
+        spool_retention=600.0,
+        pace=20.0,
+    )
+
+
+@pytest.fixture
+def start(keys: KeyPair) -> Iterator[Callable[[ReactorConfig], pykka.ActorRef[Reactor]]]:
+    Probe.broken = False
+    started: list[pykka.ActorRef[Reactor]] = []
+
+    def start(config: ReactorConfig) -> pykka.ActorRef[Reactor]:
+        outside = Outside(
+            software="1.2.3",
+            boot="boot",
+            clock=CLOCK,
+            disciplined=lambda: False,
+            driver={"probe": Probe}.__getitem__,
+            buses=Buses(),
+            wire=Wire(keys, CLOCK),
+        )
+        ready = threading.Event()
+        started.append(Reactor.start(config, outside, ready))
+        assert ready.wait(WAIT)
+        return started[-1]
+
+    yield start
+    for ref in started:
+        if ref.is_alive():
+            ref.stop()
+
+
+def rows(path: Path) -> tuple[list[Sample], list[Event]]:
+    """What a reactor that has stopped left in its spool."""
+    with closing(Spool(path / "spool.sqlite", clock=CLOCK, boot="boot", limit=10_000_000, retention=600)) as spool:
+        spool.date(Anchor("boot", CLOCK.monotonic_ns(), CLOCK.wall_us()))
+        samples = [one.row for one in spool.batch(1000, without=frozenset({"events"}))]
+        events = [one.row for one in spool.batch(1000, without=frozenset({"samples"}))]
+    return [row for row in samples if isinstance(row, Sample)], [row for row in events if isinstance(row, Event)]
+
+
+def test_it_attaches_reports_and_keeps_samples(
+    start: Callable[[ReactorConfig], pykka.ActorRef[Reactor]], config: ReactorConfig, server: Server, tmp_path: Path
+) -> None:
+    ref = start(config)
+    assert server.heard.get(timeout=WAIT) == Hello(software="1.2.3")
+    attach = server.heard.get(timeout=WAIT)
+    assert (attach.epoch, attach.label) == (1, "Tank")
+    assert [(info.name, info.driver, info.live_interval, info.sample_interval) for info in attach.sensors] == [
+        ("ph", "probe", 0.05, 0.5),
+        ("self", "self", 0.1, 600.0),
+    ]
+    status = server.status(lambda status: status.clock_known and status.backlog.waiting > 0)
+    values = {(reading.sensor, reading.quantity): reading.value for reading in status.readings}
+    assert values["ph", "ph"] == 7.0
+    assert values["self", "attached"] in {0.0, 1.0}
+    ref.stop()
+    samples, events = rows(tmp_path)
+    assert [row.value for row in samples if row.sensor == "ph"][:1] == [7.0]
+    assert {row.sensor for row in samples} == {"ph", "self"}
+    assert [(row.source, row.kind) for row in events if row.kind != "fault"] == [
+        ("reactor", "started"),
+        ("link", "attached"),
+    ]
+
+
+def test_it_samples_with_nothing_else_in_reach_and_says_its_epoch_when_it_is_back(
+    start: Callable[[ReactorConfig], pykka.ActorRef[Reactor]], config: ReactorConfig, server: Server, tmp_path: Path
+) -> None:
+    ref = start(config)
+    server.status(lambda _: True)
+    ref.stop()
+    before, _ = rows(tmp_path)
+    Probe.was_read.clear()
+    ref = start(replace(config, coordinator="tcp://127.0.0.1:1"))
+    assert Probe.was_read.wait(WAIT)
+    ref.stop()
+    samples, _ = rows(tmp_path)
+    assert len(samples) > len(before)
+    start(config)
+    while not isinstance(hello := server.heard.get(timeout=WAIT), Hello):
+        pass
+    assert hello.epoch == 1
+
+
+def test_a_sensor_that_dies_is_shown_and_comes_back_and_the_others_never_notice(
+    start: Callable[[ReactorConfig], pykka.ActorRef[Reactor]], config: ReactorConfig, server: Server
+) -> None:
+    start(config)
+    server.status(lambda status: not status.faults)
+    Probe.broken = True
+    status = server.status(lambda status: any("ZeroDivisionError" in fault for fault in status.faults))
+    assert "ph: died and is started again: ZeroDivisionError:" in status.faults
+    Probe.broken = False
+    status = server.status(lambda status: not status.faults)
+    assert {reading.sensor for reading in status.readings} == {"ph", "self"}
+
+
+def test_a_sensor_that_its_driver_cannot_take_ends_the_start(
+    config: ReactorConfig, keys: KeyPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_self: Probe, _wiring: object) -> None:
+        raise BadConfiguration("no such address")
+
+    monkeypatch.setattr(Probe, "__init__", refuse)
+    with closing(Wire(keys, CLOCK)) as wire:
+        outside = Outside("1", "boot", CLOCK, lambda: True, {"probe": Probe}.__getitem__, Buses(), wire)
+        with pytest.raises(BadConfiguration, match="no such address"):
+            Reactor.start(config, outside, threading.Event())
