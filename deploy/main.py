@@ -31,8 +31,8 @@ COMMANDS = {
     "coordinator": Command("deploy.server:run_coordinator", "run the coordinator"),
     "manager": Command("deploy.server:run_manager", "run one manager"),
     "questdb": Command("deploy.server:run_questdb", "run the local QuestDB"),
-    "reactor": Command("deploy.node:run_reactor", "run the reactor that REACTORIUM_REACTOR_FILE describes"),
-    "vessel": Command("deploy.node:run_vessel", "run the simulated vessel that REACTORIUM_VESSEL_FILE describes"),
+    "reactor": Command("deploy.reactor:run_reactor", "run the reactor that REACTORIUM_REACTOR_FILE describes"),
+    "vessel": Command("deploy.vessel:run_vessel", "run the simulated vessel that REACTORIUM_VESSEL_FILE describes"),
 }
 
 

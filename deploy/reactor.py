@@ -1,6 +1,5 @@
-"""The processes beside a vessel: the reactor, and the vessel itself where it is simulated."""
+"""The reactor's process."""
 
-import dataclasses
 import threading
 from importlib.metadata import version
 
@@ -16,9 +15,6 @@ from deploy.settings import PREFIX, Settings
 from hardware.buses import Buses
 from hardware.clock import SystemClock, boot_id
 from hardware.registry import driver_class
-from hardware.vessel.main import BadVesselFile, VesselConfig, VesselRuns
-from hardware.vessel.main import load as load_vessel
-from hardware.vessel.main import run as serve_vessel
 from transport.errors import KeyFileError
 from transport.keys import load_or_make
 from transport.wire import Wire
@@ -68,26 +64,3 @@ def _reactor_config(settings: Settings) -> ReactorConfig:
         spool_retention=settings.spool_retention,
         pace=settings.pace or 1.0,
     )
-
-
-def run_vessel(settings: Settings) -> None:
-    """Run the simulated vessel of REACTORIUM_VESSEL_FILE until told to stop."""
-    if settings.vessel_file is None:
-        raise ConfigurationError(f"{PREFIX}VESSEL_FILE is not set: it names the vessel's file")
-    name = settings.vessel_file.stem
-    stop = process.begin(settings, f"vessel {name}")
-    try:
-        serve_vessel(_vessel_config(settings, name), stop)
-    except (VesselRuns, OSError) as error:
-        raise StartError(f"vessel {name}: {error}") from error
-
-
-def _vessel_config(settings: Settings, name: str) -> VesselConfig:
-    assert settings.vessel_file is not None
-    try:
-        config = load_vessel(settings.vessel_file, settings.state_dir / "vessels" / name)
-    except BadVesselFile as error:
-        raise ConfigurationError(*str(error).splitlines()) from error
-    if settings.pace is None:
-        return config
-    return dataclasses.replace(config, running=dataclasses.replace(config.running, pace=settings.pace))
