@@ -1,0 +1,182 @@
+"""What a manager knows of its reactors: one small twin each, a pure core.
+
+A reactor attaches and gets a session; each status that carries the session and a rising sequence is acknowledged and
+becomes the twin's newest. A twin that is silent for too long is lost: its session ends and its place is free. Times
+are monotonic seconds of the manager, wall times microseconds.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+from storage.readings import InventoryEntry, LiveReading
+from transport.liveness import Life, life_of
+from transport.messages import (
+    Ack,
+    Attach,
+    Attached,
+    Database,
+    Error,
+    Header,
+    Name,
+    Placed,
+    SensorInfo,
+    Status,
+)
+from transport.session import Session, new_session
+
+ASK_AGAIN = 1.0  # seconds; the coordinator knows a manager that has room
+CLOCK_STEP_US = 1_000_000  # a reactor's clock is followed only when it is off by more: a reading keeps its time
+
+
+@dataclass(slots=True)
+class Twin:
+    """One attached reactor, as it described itself and as it last reported."""
+
+    reactor: str
+    attach: Attach
+    session: Session
+    heard: float
+    status: Status | None = None
+    units: dict[tuple[Name, Name], str] = field(default_factory=dict)
+    offset_us: int = 0  # the reactor's monotonic clock to wall time
+    written: dict[tuple[Name, Name], int] = field(default_factory=dict)  # `taken_us` of what `fresh` gave last
+
+    def hear(self, status: Status, now: float, wall_us: int) -> None:
+        """Take in a report that came at `wall_us`."""
+        self.status = status
+        self.heard = now
+        offset_us = wall_us - status.now_us
+        if abs(offset_us - self.offset_us) > CLOCK_STEP_US:  # the first report, a reboot, or a clock that was set
+            self.offset_us = offset_us
+            self.written.clear()
+
+    def fresh(self) -> list[LiveReading]:
+        """Give the readings that are newer than those given before; what was not declared is passed over."""
+        rows = []
+        for reading in self.status.readings if self.status else ():
+            series = (reading.sensor, reading.quantity)
+            unit = self.units.get(series)
+            if unit is None or reading.taken_us <= self.written.get(series, -1):
+                continue
+            self.written[series] = reading.taken_us
+            wall_us = self.offset_us + reading.taken_us
+            rows.append(LiveReading(self.reactor, *series, reading.value, unit, reading.quality, wall_us))
+        return rows
+
+
+class Twins:
+    """The twins of one manager: at most `capacity`, each reporting every `interval` seconds. One actor owns it."""
+
+    def __init__(self, *, capacity: int, interval: float) -> None:
+        self.capacity = capacity
+        self.draining = False  # nobody new is taken
+        self.superseded = 0  # reports whose readings were never asked for, because a newer one came first
+        self._interval = interval
+        self._twins: dict[str, Twin] = {}
+        self._dirty: dict[str, Twin] = {}  # those that reported since `fresh`
+        self._rewired: set[str] = set()  # those whose inventory `wired` has to tell
+        self._stamp = ""
+        self.database = None
+
+    @property
+    def database(self) -> Database | None:
+        """Where reactors shall log; none while nobody said."""
+        return self._database
+
+    @database.setter
+    def database(self, database: Database | None) -> None:
+        self._database = database
+        stamp = database.stamp if database else ""
+        if stamp != self._stamp:
+            self._rewired.update(self._twins)
+        self._stamp = stamp
+        self._ack = Ack(next_interval=self._interval)
+        self._ack_other = Ack(next_interval=self._interval, database=database)
+
+    def __len__(self) -> int:
+        return len(self._twins)
+
+    def placed(self) -> list[Placed]:
+        """Every attached reactor with the epoch of its placement."""
+        return [Placed(twin.reactor, twin.attach.epoch) for twin in self._twins.values()]
+
+    def count(self, life: Life, now: float) -> int:
+        """How many of the attached are `ok` or `stale`."""
+        return sum(life_of(now - twin.heard, self._interval) == life for twin in self._twins.values())
+
+    def attach(self, reactor: str, message: Attach, now: float) -> Attached | Error:
+        """Open a session for a reactor, ending the one it had."""
+        old = self._twins.get(reactor)
+        if old is None:
+            if self.draining:
+                return Error(code="later", text="this manager is about to be stopped", retry=ASK_AGAIN)
+            if len(self._twins) >= self.capacity:
+                return Error(code="full", text=f"this manager has its {self.capacity} reactors", retry=ASK_AGAIN)
+        elif message.epoch < old.attach.epoch:
+            return Error(code="epoch", text=f"epoch {message.epoch} is over: {old.attach.epoch} attached since")
+        twin = Twin(reactor, message, Session(new_session()), now, units=_units(message.sensors))
+        if old is not None:  # a reading that it reports again keeps the time that it was written with
+            twin.offset_us, twin.written = old.offset_us, old.written
+        if old is None or old.attach.sensors != message.sensors:
+            self._rewired.add(reactor)
+        self._twins[reactor] = twin
+        return Attached(session=twin.session.id, status_interval=self._interval)
+
+    def status(self, reactor: str, header: Header, message: Status, now: float, wall_us: int) -> Ack | Error | None:
+        """Take in a report; none when it is an old or repeated one, which deserves no answer."""
+        twin = self._twins.get(reactor)
+        verdict: Literal["ok", "session", "old"] = "session" if twin is None else twin.session.hear(header)
+        if twin is None or verdict == "session":
+            return Error(code="session", text="no such session: attach")
+        if verdict == "old":
+            return None
+        twin.hear(message, now, wall_us)
+        if reactor in self._dirty:
+            self.superseded += 1
+        self._dirty[reactor] = twin
+        return self._ack if message.database == self._stamp else self._ack_other
+
+    def fresh(self) -> list[LiveReading]:
+        """Give every reading that is new since the last call, of each quantity the newest only."""
+        rows = [row for twin in self._dirty.values() for row in twin.fresh()]
+        self._dirty.clear()
+        return rows
+
+    def wired(self, wall_us: int) -> list[InventoryEntry]:
+        """Describe what is wired to those that attached, or changed, since the last call; all, to a new database."""
+        entries = [
+            entry for name in self._rewired if name in self._twins for entry in _inventory(self._twins[name], wall_us)
+        ]
+        self._rewired.clear()
+        return entries
+
+    def tick(self, now: float) -> list[str]:
+        """Let go of those that are lost, and name them."""
+        lost = [name for name, twin in self._twins.items() if life_of(now - twin.heard, self._interval) == "lost"]
+        for name in lost:
+            del self._twins[name]
+            self._dirty.pop(name, None)
+        return lost
+
+
+def _units(sensors: list[SensorInfo]) -> dict[tuple[Name, Name], str]:
+    return {(sensor.name, quantity.name): quantity.unit for sensor in sensors for quantity in sensor.quantities}
+
+
+def _inventory(twin: Twin, wall_us: int) -> list[InventoryEntry]:
+    entries = []
+    for sensor in twin.attach.sensors:
+        descriptor = {
+            "quantities": sensor.quantities,
+            "live_interval": sensor.live_interval,
+            "sample_interval": sensor.sample_interval,
+        }
+        told = msgspec.json.encode(descriptor).decode()
+        entries.append(
+            InventoryEntry(
+                twin.reactor, "sensor", sensor.name, sensor.label, sensor.driver, sensor.address, told, wall_us
+            )
+        )
+    return entries
