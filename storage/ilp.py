@@ -4,9 +4,9 @@ The questdb client only encodes. Sending is ours, because the client hides the H
 refused connection, and cannot tell a refused row from a full disk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from questdb import QuestDBError, Sender, TimestampNanos
@@ -16,6 +16,7 @@ from storage.rows import Event, Sample
 from storage.spool import SpooledRow
 
 Cells = dict[str, Any]  # str, int, float or none by column: the client's own types are invariant and wider
+R = TypeVar("R")
 _ENCODER_ONLY = "http::addr=localhost:9;auto_flush=off;protocol_version=2;"  # version named: no probe, no I/O
 
 
@@ -86,21 +87,26 @@ class Ingest:
 
     def send(self, rows: Sequence[SpooledRow]) -> Outcome:
         """Send rows of one table in one request: all are stored, or none."""
-        self._lines.clear()
-        for index, row in enumerate(rows):
-            try:
-                _add(self._lines, row)
-            except ValueError as error:
-                return RowRefused(index, f"cannot be encoded: {error}")
-        try:
-            status, body = self._database.write(bytes(self._lines))
-        except Unreachable as error:
-            return TryLater(str(error))
-        return judge(status, body, len(rows))
+        return post(self._database, self._lines, rows, _add)
 
     def close(self) -> None:
         """Close the connection."""
         self._database.close()
+
+
+def post(database: QuestDB, lines: Lines, rows: Sequence[R], add: Callable[[Lines, R], None]) -> Outcome:
+    """Send rows of one table in one request, each encoded by `add`. Blocks for at most about the client's timeout."""
+    lines.clear()
+    for index, row in enumerate(rows):
+        try:
+            add(lines, row)
+        except ValueError as error:
+            return RowRefused(index, f"cannot be encoded: {error}")
+    try:
+        status, body = database.write(bytes(lines))
+    except Unreachable as error:
+        return TryLater(str(error))
+    return judge(status, body, len(rows))
 
 
 def judge(status: int, body: bytes, rows: int) -> Outcome:

@@ -89,6 +89,7 @@ def database(questdb: Server) -> Iterator[QuestDB]:
     ensure_schema(client)
     for table in ("samples", "events"):
         client.execute(f"TRUNCATE TABLE {table}")
+        client.query(f"SELECT wait_wal_table('{table}')")
     yield client
     client.close()
 
