@@ -13,7 +13,8 @@ from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped
 from deploy import logins, supervision
 from deploy.errors import StartError
 from deploy.settings import Settings
-from storage.questdb import DatabaseError, QuestDB
+from storage.queries import count_samples
+from storage.questdb import DatabaseError, QuestDB, SqlError
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -81,17 +82,33 @@ def _line(name: str, process: Mapping[str, Any]) -> str:
 def watch(settings: Settings, supervisor: "Popen[bytes]", stop: threading.Event) -> None:
     """Tell what happens until `stop` is set. Raises StartError when supervisor ends by itself."""
     changes = Changes()
-    since = time.time()
-    stored = False
+    began = time.monotonic()
+    first = FirstSamples()
     while not stop.wait(PACE):
         if supervisor.poll() is not None:
             raise StartError(f"supervisor ended with status {supervisor.returncode}: see {settings.state_dir}/logs")
         lines = changes.since_last(_processes(settings))
-        if not stored and (count := _stored(settings, since)):
-            stored = True
-            lines.append(f"first samples are stored, {time.time() - since:.0f} s after the start: {count}")
+        if not first.told:
+            lines += first.look(_count(settings), time.monotonic() - began)
         for line in lines:
             say(f"{time.strftime('%H:%M:%S')} {line}")
+
+
+@dataclass(slots=True)
+class FirstSamples:
+    """Notices when the samples in the database become more than they were at the start."""
+
+    told: bool = False
+    _before: int | None = None
+
+    def look(self, count: int | None, seconds: float) -> list[str]:
+        """Take the count, none while the database does not answer; says so once, `seconds` after the start."""
+        if count is None:
+            return []
+        if self._before is None:
+            self._before = count
+        self.told = count > self._before
+        return [f"first samples are stored, {seconds:.0f} s after the start"] if self.told else []
 
 
 def _processes(settings: Settings) -> list[dict[str, Any]]:
@@ -103,14 +120,14 @@ def _processes(settings: Settings) -> list[dict[str, Any]]:
             return []
 
 
-def _stored(settings: Settings, since: float) -> int:
-    """Count the samples taken since `since` that the database shows; 0 as long as it does not answer."""
+def _count(settings: Settings) -> int | None:
     login = logins.owner(settings)
     database = QuestDB(logins.database_address(settings), login.user, login.password, timeout=1.0)
     try:
-        ((count,),) = database.query(f"SELECT count() FROM samples WHERE ts >= {int(since * 1e6)}")  # noqa: S608 - a number
-    except DatabaseError:
+        return sum(count_samples(database).values())
+    except SqlError:  # there are no tables yet
         return 0
+    except DatabaseError:
+        return None
     finally:
         database.close()
-    return int(count)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.watch import Changes, Progress
+from deploy.watch import Changes, FirstSamples, Progress
 
 
 def process(group: str, name: str, state: str, pid: int = 0) -> dict[str, object]:
@@ -53,3 +53,12 @@ def test_a_download_of_unknown_size_is_told_once(capsys: pytest.CaptureFixture[s
     told(10, 0)
     told(20, 0)
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_the_first_samples_of_this_start_are_told_once() -> None:
+    first = FirstSamples()
+    assert first.look(None, 1) == []
+    assert first.look(700, 2) == []  # of earlier starts
+    assert first.look(700, 3) == []
+    assert first.look(703, 4) == ["first samples are stored, 4 s after the start"]
+    assert first.told
