@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: up test bench trace clean
+.PHONY: up test bench trace named clean
 
 up: .venv/server
 	@$(BIN)/reactorium up
@@ -20,9 +20,11 @@ test: .venv/dev
 bench: .venv/dev
 	$(BIN)/python -m bench
 
-trace: .venv/dev
-	@test -n "$(FILE)" || { echo "which trace? make trace FILE=path/to/trace.csv"; exit 2; }
-	REACTORIUM_TRACE="$(abspath $(FILE))" $(BIN)/pytest -q -m system tests/system/test_trace.py
+trace: named .venv/dev
+	TRACE_FILE="$(abspath $(FILE))" $(BIN)/pytest -q -m system tests/system/test_trace.py
+
+named:
+	@test -f "$(FILE)" || { echo "which trace? make trace FILE=path/to/trace.csv"; exit 2; }
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
