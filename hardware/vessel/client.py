@@ -36,6 +36,8 @@ class SocketSMBus:
         kind, payload = self._answer()
         if kind != Kind.DONE:
             raise frames.decode_failure(payload)
+        if len(payload) != sum(message.len for message in messages if message.flags & frames.READ_FLAG):
+            raise OSError(errno.EIO, "the simulated bus answered something else")
         position = 0
         for message in messages:
             if message.flags & frames.READ_FLAG:
@@ -48,7 +50,11 @@ class SocketSMBus:
 
     def _answer(self) -> tuple[int, bytes]:
         while True:
-            data = self._connection.recv(frames.LONGEST_FRAME)
+            try:
+                data = self._connection.recv(frames.LONGEST_FRAME)
+            except TimeoutError:
+                self.close()  # its answer, should it still come, must not be taken for the next one's
+                raise
             if not data:
                 raise OSError(errno.ENODEV, "the simulated bus is gone")
             if whole := self._unpacker.feed(data):

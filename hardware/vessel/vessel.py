@@ -18,7 +18,7 @@ from hardware.vessel.options import checked
 from hardware.vessel.tank import Actuators, Surroundings, Tank
 from hardware.vessel.uart import UartCircuit
 
-GRAIN = 0.05  # s of the vessel's time in which the tank does not change: its pH takes a search
+GRAIN = 0.05  # s of real time in which the tank does not change: its pH takes a search
 
 Known = TypeVar("Known", Fault, BusFault)
 
@@ -57,7 +57,7 @@ class Vessel:
     def advance(self, now: float) -> None:
         """Let time pass until `now`."""
         self.now = now
-        if now - self._tank_at >= GRAIN:
+        if now - self._tank_at >= GRAIN * self.config.running.pace:
             self.tank.advance(now - self._tank_at)
             self._tank_at = now
             self._surroundings = self.tank.surroundings()

@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import os
-import socket
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ import pytest
 import serial
 from smbus2 import i2c_msg
 
+from hardware.vessel import client, sockets
 from hardware.vessel.circuits.parts import CircuitConfig
 from hardware.vessel.client import SocketSMBus, VesselControl
 from hardware.vessel.config import Running, VesselConfig
@@ -117,20 +117,26 @@ def test_an_unplugged_adapter(folder: Path, bus: SocketSMBus, control: VesselCon
 
 @pytest.mark.parametrize("noise", [b"\xff" * 64, b"\0\0\0\x02\x01\x05\0", b"GET / HTTP/1.1\r\n\r\n"])
 def test_a_client_that_talks_nonsense_is_dropped_alone(folder: Path, bus: SocketSMBus, noise: bytes) -> None:
-    with socket.socket(socket.AF_UNIX) as stranger:
-        stranger.settimeout(5.0)
-        stranger.connect(str(folder / "i2c.sock"))
+    with sockets.connect(folder / "i2c.sock", 5.0) as stranger:
         stranger.sendall(noise)
         assert stranger.recv(100) == b""
     assert ask(bus, b"i").startswith(b"\x01")
 
 
 def test_a_kind_of_frame_to_come_is_declined(folder: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(5.0)
-        client.connect(str(folder / "i2c.sock"))
-        client.sendall(b"\0\0\0\0\x40")
-        assert client.recv(100)[4:7] == b"\x03\x00\x5f"
+    with sockets.connect(folder / "i2c.sock", 5.0) as stranger:
+        stranger.sendall(b"\0\0\0\0\x40")
+        assert stranger.recv(100)[4:7] == b"\x03\x00\x5f"
+
+
+def test_a_vessel_that_stands_still_ends_the_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "ANSWER_TIMEOUT", 0.01)
+    with sockets.listen(tmp_path / "i2c.sock"):
+        bus = SocketSMBus(tmp_path / "i2c.sock")
+        with pytest.raises(TimeoutError):
+            bus.i2c_rdwr(i2c_msg.read(99, 1))
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            bus.i2c_rdwr(i2c_msg.read(99, 1))
 
 
 def test_a_serial_line(port: serial.Serial) -> None:
@@ -202,11 +208,9 @@ def test_a_restart_loses_the_compensation(control: VesselControl, bus: SocketSMB
     ],
 )
 def test_control_says_what_it_cannot_do(folder: Path, request_line: bytes, error: str) -> None:
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(5.0)
-        client.connect(str(folder / "control.sock"))
-        client.sendall(request_line + b"\n")
-        assert error.encode() in client.recv(4096)
+    with sockets.connect(folder / "control.sock", 5.0) as person:
+        person.sendall(request_line + b"\n")
+        assert error.encode() in person.recv(4096)
 
 
 def test_control_raises_what_the_vessel_says(control: VesselControl) -> None:
