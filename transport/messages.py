@@ -18,7 +18,8 @@ Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}\Z")]
 # more than all the rest of its decoding.
 KnownName = Annotated[str, Meta(max_length=32)]
 # One line: what a peer says may stand in a log or on a page.
-Text = Annotated[str, Meta(max_length=MAX_TEXT, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z")]
+Line = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z")]
+Text = Annotated[Line, Meta(max_length=MAX_TEXT)]
 Endpoint = Annotated[str, Meta(pattern=r"^tcp://[!-~]{1,120}\Z")]
 PublicKey = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z.:+=^!/*?&<>()\[\]{}@%$#-]{40}\Z")]  # Z85
 Count = Annotated[int, Meta(ge=0, le=2**53)]
@@ -44,7 +45,7 @@ class Database(Struct, frozen=True, kw_only=True):
     """Where to log: address, which database it is, how often it was restored, and its schema."""
 
     address: Annotated[str, Meta(pattern=r"^https?://[!-?A-~]{1,200}\Z")]
-    identity: Annotated[str, Meta(max_length=64)]
+    identity: Annotated[Line, Meta(max_length=64)]
     incarnation: Count
     schema_major: Count
     schema_minor: Count
@@ -59,7 +60,7 @@ class QuantityInfo(Struct, frozen=True, kw_only=True):
     """A quantity as its driver declares it."""
 
     name: Name
-    unit: Annotated[str, Meta(max_length=32)]
+    unit: Annotated[Line, Meta(max_length=32)]
     low: Number
     high: Number
     decimals: Annotated[int, Meta(ge=0, le=9)]
