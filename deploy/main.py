@@ -13,6 +13,7 @@ from deploy import lifeline, logs, settings
 from deploy.errors import ConfigurationError, StartError
 
 BAD_USE, BAD_CONFIGURATION, NOT_NOW = 64, 78, 69  # sysexits(3): EX_USAGE, EX_CONFIG, EX_UNAVAILABLE
+INTERRUPTED = 130  # as shells say of SIGINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(words[0], error.mistakes, BAD_CONFIGURATION)
     except StartError as error:
         return _refuse(words[0], [str(error)], NOT_NOW)
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def usage() -> str:

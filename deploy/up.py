@@ -34,13 +34,11 @@ class Node:
 def up(settings: Settings) -> None:
     """Run everything until a signal comes. Raises ConfigurationError, StartError."""
     nodes = _nodes(settings)
-    stop = lifeline.stop_on_signals(PATIENCE + 30)
     with Folder(settings.state_dir):
         _preflight(settings)
-        _prepare(settings, nodes)
-        conf = settings.state_dir / "supervisor.conf"
-        conf.write_text(supervision.configuration(settings, _programs(settings, nodes)), encoding="utf-8")
+        conf = _prepare(settings, nodes)
         _say_where(settings, nodes)
+        stop = lifeline.stop_on_signals(PATIENCE + 30)
         process = subprocess.Popen(  # noqa: S603 - our own module, our own file
             [sys.executable, "-P", "-m", supervision.__name__, str(conf)],
             env=lifeline.environment(),
@@ -99,21 +97,24 @@ def _see_that_it_is_free(variable: str, address: str, port: int) -> None:
             raise StartError(f"{variable}: {address}:{port} cannot be used: {error.strerror}") from error
 
 
-def _prepare(settings: Settings, nodes: Sequence[Node]) -> None:
-    """Make what the first start makes: the database's server and users, keys, folders."""
+def _prepare(settings: Settings, nodes: Sequence[Node]) -> Path:
+    """Make what the first start makes: the database's server and users, keys; returns supervisor's configuration."""
+    conf = settings.state_dir / "supervisor.conf"
     try:
         if settings.questdb_url is None:
             questdb.java()
-            questdb.install(settings.cache_dir, watch.progress("QuestDB"))
+            questdb.install(settings.cache_dir, watch.Progress("QuestDB"))
             logins.make(settings)
         else:
             logins.owner(settings)
         (settings.state_dir / "logs").mkdir(mode=0o700, exist_ok=True)
+        conf.write_text(supervision.configuration(settings, _programs(settings, nodes)), encoding="utf-8")
     except QuestDBUnavailable as error:
         raise StartError(str(error)) from error
     except OSError as error:
         raise StartError(f"the folder {settings.state_dir} cannot be written: {error.strerror}") from error
     keyring.make(settings, [node.name for node in nodes])
+    return conf
 
 
 def _programs(settings: Settings, nodes: Sequence[Node]) -> list[Program]:

@@ -5,6 +5,7 @@ import threading
 import time
 import xmlrpc.client
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +25,10 @@ STEPS = 10  # lines that a download is told in
 
 
 def say(text: str) -> None:
-    """Tell the person one line."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def progress(what: str) -> "Progress":
-    """Tell how far a download is."""
-    return Progress(what)
+    """Tell the person one line, if there still is one: a closed terminal ends nothing."""
+    with suppress(OSError):
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
 @dataclass(slots=True)
