@@ -46,11 +46,13 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Give:
-    """Welcome a reactor to its manager."""
+    """Welcome a reactor to its manager: the manager's name, endpoint and public key."""
 
     asker: Asker
     reactor: str
-    manager: ManagerInfo
+    manager: str
+    endpoint: str
+    key: str
     epoch: int
 
 
@@ -249,7 +251,7 @@ class Placement:
         manager.reactors.pop(reactor, None)
         manager.pending[reactor] = _Pending(epoch, now + CONFIRM * self._interval)
         manager.empty_since = None
-        return [Give(waiting.asker, reactor, manager.info, epoch)]
+        return [Give(waiting.asker, reactor, manager.name, manager.endpoint, manager.key, epoch)]
 
     def _life(self, manager: _Manager, now: float) -> Life:
         return life_of(now - manager.heard, self._interval)

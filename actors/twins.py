@@ -6,10 +6,10 @@ are monotonic seconds of the manager, wall times microseconds.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import msgspec
 
+from actors.ticker import SECOND
 from storage.readings import InventoryEntry, LiveReading
 from transport.liveness import Life, life_of
 from transport.messages import (
@@ -18,13 +18,13 @@ from transport.messages import (
     Attached,
     Database,
     Error,
-    Header,
     Name,
     Placed,
     SensorInfo,
     Status,
 )
 from transport.session import Session, new_session
+from transport.wire import Outgoing, Received
 
 ASK_AGAIN = 1.0  # seconds; the coordinator knows a manager that has room
 CLOCK_STEP_US = 1_000_000  # a reactor's clock is followed only when it is off by more: a reading keeps its time
@@ -106,7 +106,17 @@ class Twins:
         """How many of the attached are `ok` or `stale`."""
         return sum(life_of(now - twin.heard, self._interval) == life for twin in self._twins.values())
 
-    def attach(self, reactor: str, message: Attach, now: float) -> Attached | Error:
+    def hear(self, received: Received, wall_us: int) -> Outgoing | None:
+        """Take in an `attach` or a `status` and answer it; an old or repeated status deserves no answer."""
+        header, body = received.header, received.body
+        assert received.peer is not None  # a listener names who speaks
+        reactor = received.peer.name
+        if isinstance(body, Status):
+            return self._report(reactor, received, body, wall_us)
+        assert isinstance(body, Attach)
+        return Outgoing(received.route, self._attach(reactor, body, received.at_ns / SECOND), reply_to=header.id)
+
+    def _attach(self, reactor: str, message: Attach, now: float) -> Attached | Error:
         """Open a session for a reactor, ending the one it had."""
         old = self._twins.get(reactor)
         if old is None:
@@ -124,19 +134,21 @@ class Twins:
         self._twins[reactor] = twin
         return Attached(session=twin.session.id, status_interval=self._interval)
 
-    def status(self, reactor: str, header: Header, message: Status, now: float, wall_us: int) -> Ack | Error | None:
-        """Take in a report; none when it is an old or repeated one, which deserves no answer."""
+    def _report(self, reactor: str, received: Received, status: Status, wall_us: int) -> Outgoing | None:
+        header = received.header
         twin = self._twins.get(reactor)
-        verdict: Literal["ok", "session", "old"] = "session" if twin is None else twin.session.hear(header)
+        verdict = "session" if twin is None else twin.session.hear(header)
         if twin is None or verdict == "session":
-            return Error(code="session", text="no such session: attach")
+            error = Error(code="session", text="no such session: attach")
+            return Outgoing(received.route, error, reply_to=header.id)
         if verdict == "old":
             return None
-        twin.hear(message, now, wall_us)
+        twin.hear(status, received.at_ns / SECOND, wall_us)
         if reactor in self._dirty:
             self.superseded += 1
         self._dirty[reactor] = twin
-        return self._ack if message.database == self._stamp else self._ack_other
+        ack = self._ack if status.database == self._stamp else self._ack_other
+        return Outgoing(received.route, ack, header.id, twin.session.id, twin.session.stamp())
 
     def fresh(self) -> list[LiveReading]:
         """Give every reading that is new since the last call, of each quantity the newest only."""

@@ -86,8 +86,8 @@ class World:
     def do(self, actions: list[Action]) -> None:
         for action in actions:
             match action:
-                case Give(asker, name, manager, epoch):
-                    self.welcome(self.reactor_of(asker), manager.endpoint, epoch)
+                case Give(asker, name, _, endpoint, _, epoch):
+                    self.welcome(self.reactor_of(asker), endpoint, epoch)
                     assert name == self.reactor_of(asker).name
                 case Refuse(asker, error):
                     assert error.retry > 0

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.twins import Twins
+from transport.keys import Peer
 from transport.messages import (
     Ack,
     Attach,
@@ -15,14 +16,17 @@ from transport.messages import (
     Database,
     Error,
     Header,
+    Message,
     Placed,
     QuantityInfo,
     Reading,
     SensorInfo,
     Status,
 )
+from transport.wire import Received
 
 SECOND = 1_000_000
+SECOND_NS = 1_000_000_000
 WALL = 1_800_000_000 * SECOND
 PH = QuantityInfo(name="ph", unit="pH", low=0, high=14, decimals=3)
 DATABASE = Database(address="http://h:9000", identity="d", incarnation=1, schema_major=1, schema_minor=0)
@@ -67,11 +71,13 @@ class Reactor:
         self.twins, self.name = twins, name
         self.session = ""
         self.sequence = 0
+        self.heard = 0
 
     def attach(self, message: Attach | None = None, now: float = 0.0) -> Attached | Error:
-        answer = self.twins.attach(self.name, message or attach(), now)
+        answer = self.say(Header(type="attach", id=7), message or attach(), now, WALL)
+        assert isinstance(answer, Attached | Error)
         if isinstance(answer, Attached):
-            self.session, self.sequence = answer.session, 0
+            self.session, self.sequence, self.heard = answer.session, 0, 0
         return answer
 
     def report(self, message: Status | None = None, now: float = 0.0, wall_us: int = WALL) -> Ack | Error | None:
@@ -81,8 +87,22 @@ class Reactor:
     def send(
         self, sequence: int, message: Status | None = None, now: float = 0.0, wall_us: int = WALL
     ) -> Ack | Error | None:
-        header = Header(type="status", id=1, session=self.session, sequence=sequence)
-        return self.twins.status(self.name, header, message or status(0), now, wall_us)
+        header = Header(type="status", id=7, session=self.session, sequence=sequence)
+        answer = self.say(header, message or status(0), now, wall_us)
+        assert answer is None or isinstance(answer, Ack | Error)
+        return answer
+
+    def say(self, header: Header, body: Message, now: float, wall_us: int) -> Message | None:
+        peer = Peer(self.name, "reactor", "k" * 40)
+        out = self.twins.hear(Received(peer, b"route", header, body, round(now * SECOND_NS)), wall_us)
+        if out is None:
+            return None
+        assert (out.route, out.reply_to) == (b"route", 7)
+        if isinstance(out.message, Ack):
+            assert out.session == self.session
+            assert out.sequence > self.heard
+            self.heard = out.sequence
+        return out.message
 
 
 @pytest.fixture
