@@ -1,6 +1,7 @@
 """Supervisor, which runs every process of one machine: its configuration, and itself as a child of `reactorium up`."""
 
 import os
+import resource
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from deploy.settings import Settings
 
 STOP_SECONDS = 10  # supervisor kills who is not gone by then; longer than a process's own patience
 LONGEST_SOCKET = 107  # bytes of a Unix socket's path, Linux unix(7)
+FILES = 16_384  # open files that a process may have, where the machine allows it: a manager has one a reactor
 _FOREVER = 1_000_000  # starts tried: supervisor waits one second longer before each
 
 
@@ -54,7 +56,7 @@ def configuration(settings: Settings, programs: Sequence[Program]) -> str:
             pidfile=_plain(state / "supervisor.pid"),
             nodaemon="true",
             silent="true",
-            minfds="4096",
+            minfds=str(min(FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])),
             umask="077",
         ),
         _section(
