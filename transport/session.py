@@ -1,4 +1,4 @@
-"""The pure checks of a session: is it the current one, does the sequence rise, what does an answer answer.
+"""The pure checks of a session: is it the current one, does the sequence rise.
 
 A session is opened by the listening side with `attached` and named by its random id in every header from then on. In
 each direction the sequence strictly rises, so that a message from an old queue, a repeated one or one that was
@@ -6,7 +6,7 @@ overtaken is refused without any clock. Not thread-safe: each belongs to one act
 """
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from transport.messages import Header
@@ -40,24 +40,3 @@ class Session:
             return "old"
         self._heard = header.sequence
         return "ok"
-
-
-@dataclass(slots=True)
-class Awaited:
-    """The messages that an answer is awaited to, by id: whoever reads answers asks which question they belong to."""
-
-    _asked: list[int] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self._asked)
-
-    def ask(self, number: int) -> None:
-        """Remember that an answer to this id is awaited."""
-        self._asked.append(number)
-
-    def answered(self, header: Header) -> bool:
-        """Whether this is an answer that was awaited. What was asked before it is not awaited any more."""
-        if header.reply_to not in self._asked:
-            return False
-        del self._asked[: self._asked.index(header.reply_to) + 1]
-        return True

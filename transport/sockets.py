@@ -4,6 +4,7 @@ Milliseconds and messages, as libzmq wants them. Used on the loop's thread.
 """
 
 import ctypes
+import resource
 import secrets
 import struct
 from collections.abc import Callable
@@ -18,6 +19,7 @@ HEARTBEAT_MS = 2000  # a frozen or cut-off peer is found within HEARTBEAT_MS + H
 HEARTBEAT_TIMEOUT_MS = 6000
 HANDSHAKE_MS = 3000
 CONNECT_MS = 3000
+MAX_FILES = 65_536
 BACKLOG = 4096  # a whole fleet comes back at once; the kernel caps it at net.core.somaxconn
 
 Options = dict[zmq.SocketOption, int | bytes]
@@ -57,6 +59,7 @@ def listening(context: zmq.Context[zmq.Socket[bytes]], keys: KeyPair, domain: by
     libzmq numbers the routes from C's rand(), which nobody seeds: to a peer that knew the next number and took it for
     its own routing id, an assertion (socket_base.cpp, add_out_pipe) would end this process.
     """
+    _raise_file_limit()
     ctypes.CDLL(None).srand(secrets.randbits(32))
     options = _COMMON | _LISTENING | _keys(keys) | {zmq.ZAP_DOMAIN: domain, zmq.MAXMSGSIZE: size}
     return _socket(context, zmq.ROUTER, options)
@@ -69,6 +72,14 @@ def connecting(context: zmq.Context[zmq.Socket[bytes]], keys: KeyPair, server: s
     """
     options = _COMMON | _CONNECTING | _keys(keys) | {zmq.CURVE_SERVERKEY: server.encode(), zmq.MAXMSGSIZE: size}
     return _socket(context, zmq.DEALER, options)
+
+
+def _raise_file_limit() -> None:
+    """Allow as many file descriptors as the system lets us, within reason: each peer takes one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _keys(keys: KeyPair) -> Options:

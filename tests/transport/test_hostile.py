@@ -14,6 +14,7 @@ from transport.links import BATCH
 from transport.loop import Loop
 from transport.messages import Ack, Backlog, Hello, Reading, Status
 from transport.sockets import Watched
+from transport.wire import Outgoing
 
 STATUS = Status(
     now_us=5,
@@ -138,6 +139,33 @@ def test_a_flood_from_one_peer_leaves_room_for_another(world: World) -> None:
     world.acknowledge(received)
     assert message_in(inbox.take()) == Ack(next_interval=5.0)
     evil.close()
+
+
+def test_a_peer_that_does_not_read_loses_its_messages_and_no_other(world: World) -> None:
+    lazy = RawPeer(world, world.admit("lazy"))
+    good, inbox = world.joined("good")
+    lazy.socket.send_multipart(encode(Hello(software=""), id=1))
+    route = world.heard.take().route
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    world.listener.send([Outgoing(route, Hello(software="x" * 60_000))] * 600)
+    good.send(Hello(software=""))
+    world.acknowledge(world.heard.take())
+    assert message_in(inbox.take()) == Ack(next_interval=5.0)
+    assert world.listener.counters.unsent > 200  # the rest waits in socket buffers
+    assert (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024
+    )  # KiB, of which 120 MB are the test's
+    lazy.close()
+
+
+def test_a_listener_may_have_more_peers_than_a_shell_allows_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    world = World()
+    raised, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    world.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert raised == min(hard, 65_536)
 
 
 def test_strangers_on_the_port_are_let_go_and_others_served(world: World) -> None:

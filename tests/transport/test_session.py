@@ -1,4 +1,4 @@
-"""Sessions: the current one, a rising sequence, answers that were awaited."""
+"""Sessions: the current one, and a rising sequence."""
 
 import random
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transport.messages import Header
-from transport.session import Awaited, Session, new_session
+from transport.session import Session, new_session
 
 
 def heard(session: str, sequence: int) -> Header:
@@ -40,16 +40,3 @@ def test_what_is_accepted_strictly_rises(sequences: list[int], shuffle: random.R
     accepted = [number for number in repeated if session.hear(heard("a", number)) == "ok"]
     assert accepted == sorted(set(accepted))
     assert session.hear(heard("a", 21)) == "ok"
-
-
-def test_an_answer_settles_what_was_asked_until_then() -> None:
-    awaited = Awaited()
-    for number in (4, 5, 6):
-        awaited.ask(number)
-    assert not awaited.answered(Header(type="ack", id=1, reply_to=3))
-    assert len(awaited) == 3
-    assert awaited.answered(Header(type="ack", id=1, reply_to=5))
-    assert len(awaited) == 1
-    assert not awaited.answered(Header(type="ack", id=1, reply_to=4))
-    assert awaited.answered(Header(type="ack", id=1, reply_to=6))
-    assert len(awaited) == 0
