@@ -56,7 +56,7 @@ def configuration(settings: Settings, programs: Sequence[Program]) -> str:
             pidfile=_plain(state / "supervisor.pid"),
             nodaemon="true",
             silent="true",
-            minfds=str(min(FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])),
+            minfds=str(_files()),
             umask="077",
         ),
         _section(
@@ -84,6 +84,11 @@ def run(configuration_file: Path) -> None:
 def command(subcommand: str) -> list[str]:
     """Build what starts a subcommand: this Python, which never looks for our packages in the working folder."""
     return [sys.executable, "-P", "-m", "deploy.main", subcommand]
+
+
+def _files() -> int:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return FILES if most == resource.RLIM_INFINITY else min(FILES, most)
 
 
 def _program(settings: Settings, program: Program) -> str:
