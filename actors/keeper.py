@@ -22,7 +22,8 @@ from hardware.clock import Clock
 FIRST_PAUSE = 1.0  # seconds before the first restart; doubled with each death
 LONGEST_PAUSE = 60.0
 STEADY = 60.0  # seconds alive after which earlier deaths are forgotten
-STOP_TIMEOUT = 10.0  # seconds that a child gets to end
+STOP_TIMEOUT = 8.0  # seconds that all children together get to end
+STOP_LEAST = 1.0  # and each at least, however long the others took
 HELD = 1000  # messages held for a child between its death and its restart
 
 
@@ -232,14 +233,16 @@ class Keeper(pykka.ThreadingActor):
 
     def on_stop(self) -> None:
         """Stop the children one after the other; one that hangs is left behind."""
+        deadline_ns = self._clock.monotonic_ns() + round(STOP_TIMEOUT * SECOND)
         for life in reversed(self._lives.values()):
             life.alarm.cancel()
             if life.ref is None:
                 continue
             try:
-                life.ref.stop(timeout=STOP_TIMEOUT)
+                left = (deadline_ns - self._clock.monotonic_ns()) / SECOND
+                life.ref.stop(timeout=max(STOP_LEAST, left))
             except pykka.Timeout:
-                logger.error("{} did not stop within {} s", life.child.name, STOP_TIMEOUT)
+                logger.error("{} hangs and is left behind", life.child.name)
 
     def _start(self, life: _Life) -> None:
         life.number += 1

@@ -25,7 +25,8 @@ TRIES = 2  # with the same manager, before the coordinator is asked for another
 SHORTEST_INTERVAL = 0.1
 LONGEST_INTERVAL = 60.0
 LONGEST_RETRY = 300.0
-AWAY = frozenset({"epoch", "full", "later", "name", "role"})  # errors of a manager that will not have us
+PASSING = frozenset({"epoch", "full", "later"})  # errors that another placement heals
+AWAY = PASSING | {"name", "role"}  # errors of a manager that will not have us
 
 
 class State(StrEnum):
@@ -322,7 +323,8 @@ class LinkCore:
     def _obey(self, error: Error, now_ns: int) -> Iterable[Action]:
         yield Close(self._connection)
         yield from self._leave(f"{error.code}: {error.text}")
-        self._back_off(min(error.retry or BACK_OFF_MOST, LONGEST_RETRY), now_ns)
+        patience = error.retry if error.code in PASSING else error.retry or BACK_OFF_MOST
+        self._back_off(min(patience, LONGEST_RETRY), now_ns)
 
     # parts of these
 

@@ -146,3 +146,26 @@ def test_an_exception_becomes_one_short_line() -> None:
     text = describe(ValueError("x\n" * 400))
     assert "\n" not in text
     assert len(text) == 160
+
+
+def test_a_child_that_hangs_does_not_keep_the_others_from_stopping(
+    log: Log, clock: FakeClock, ticker: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.keeper.STOP_TIMEOUT", 0.01)
+    monkeypatch.setattr("actors.keeper.STOP_LEAST", 0.01)
+    free = threading.Event()
+
+    class Hanging(Worker):
+        def release(self) -> None:
+            free.wait(WAIT)
+
+    children = [
+        Child("worker", lambda report: Worker.start(report, log)),
+        Child("hanging", lambda report: Hanging.start(report, Log())),
+    ]
+    ref = Keeper.start(children, ticker=ticker, clock=clock, fault=lambda *_: None, ready=log.ready)
+    assert log.ready.wait(WAIT)
+    ref.stop()
+    monkeypatch.undo()
+    assert [log.said.get(timeout=WAIT) for _ in range(2)] == ["begin", "release"]
+    free.set()

@@ -270,6 +270,13 @@ def test_a_manager_that_will_not_have_us_sends_us_to_the_coordinator() -> None:
     assert bench.up() == [SendHello(3, 8, "")]
 
 
+def test_a_placement_that_is_over_needs_another_one_soon() -> None:
+    bench = Bench().joining()
+    bench.up()
+    bench.hear(Error(code="epoch", text="epoch 8 is over"))
+    assert (bench.core.state, bench.pause) == (State.RESTING, 1)
+
+
 def test_an_error_about_one_status_changes_nothing() -> None:
     bench = Bench().attached()
     assert bench.hear(Error(code="too_large", text="")) == []
