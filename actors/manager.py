@@ -1,0 +1,283 @@
+"""The manager: one actor behind a port of its own, serving the reactors that the coordinator places on it.
+
+What one poll of the socket brought comes as one message, and is answered in one batch. `ManagerProcess` is the root
+of the process.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+
+from loguru import logger
+
+from actors.config import ManagerConfig
+from actors.database import DatabaseWriter, Outbox
+from actors.keeper import Child, Keeper, Kept, Report, tell
+from actors.meter import Meter
+from actors.registration import Registration, Step
+from actors.ticker import SECOND, Ticker
+from actors.twins import Twins
+from hardware.clock import Clock
+from storage.readings import LiveReading, Writer
+from transport import messages
+from transport.errors import EndpointError
+from transport.keys import AllowList, Peer
+from transport.links import Types
+from transport.messages import Alive, Attach, Database, Error, Heartbeat, Message, Register, Registered, Status, line
+from transport.wire import Connection, Down, Happening, Listener, Received, Up, Wire
+
+ACCEPT: Mapping[messages.Role, Types] = {"reactor": (Attach, Status)}
+FROM_COORDINATOR = (Registered, Alive, Error)
+TICKS = 10  # in a status interval
+SELF = "self"  # the built-in sensor
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a server's process finds around it; the process closes `wire` when it stops.
+
+    `connect` makes a writer to the database at an address.
+    """
+
+    clock: Clock
+    wire: Wire
+    connect: Callable[[str], Writer]
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What one poll brought from reactors."""
+
+    batch: list[Received]
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """What a connection to the coordinator brought."""
+
+    connection: int
+    batch: list[Happening]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A tenth of a status interval has passed."""
+
+
+class Manager(Kept):
+    """Serves reactors, and lets the coordinator know. Nobody is heard before it sent the allow-list."""
+
+    def __init__(
+        self, report: Report, config: ManagerConfig, surroundings: Surroundings, outbox: Outbox, ticker: Ticker
+    ) -> None:
+        super().__init__(report)
+        self._config = config
+        self._wire = surroundings.wire
+        self._clock = surroundings.clock
+        self._outbox = outbox
+        self._name = ""  # until the coordinator gives one
+        self._allow = AllowList()  # assigned here, read on the wire's thread
+        self._twins = Twins(capacity=config.capacity, interval=config.status_interval)
+        self._registration = Registration(
+            interval=config.status_interval,
+            random=Random(),  # noqa: S311 - spreads retries
+            now=self._now(),
+        )
+        self._listener: Listener | None = None
+        self._error = ""  # what kept it from listening
+        self._connection: Connection | None = None
+        self._connections = 0
+        self._meter = Meter(self._clock)
+        self._reports = 0  # since the last own reading
+        self._own_due = 0.0
+        self._alarm = ticker.alarm(partial(tell, self.actor_ref, Tick()))
+
+    def begin(self) -> None:
+        """Bind a free port, or remember why not: the coordinator is told either way."""
+        try:
+            self._listener = self._wire.listen(
+                f"tcp://{self._config.bind}:*",
+                allow=self._peer_of,
+                accept=ACCEPT,
+                deliver=self._deliver,
+            )
+        except EndpointError as error:
+            logger.error("{}", error)
+            self._error = line(str(error))
+        else:
+            logger.info("listens on {}", self._listener.endpoint)
+        self._tick()
+
+    def handle(self, message: object) -> None:
+        """Serve."""
+        match message:
+            case Brought(batch):
+                self._serve(batch)
+            case Happened(connection, batch):
+                if connection == self._connections:
+                    for happening in batch:
+                        self._hear(happening)
+            case Tick():
+                self._tick()
+
+    def release(self) -> None:
+        """Stop serving."""
+        self._alarm.cancel()
+        self._hang_up()
+        if self._listener is not None:
+            self._listener.close()
+
+    # reactors
+
+    def _peer_of(self, key: str) -> Peer | None:
+        """On the wire's thread."""
+        return self._allow.peer_of(key)
+
+    def _deliver(self, batch: list[Received]) -> None:
+        """On the wire's thread."""
+        tell(self.actor_ref, Brought(batch))
+
+    def _deliver_from(self, connection: int, batch: list[Happening]) -> None:
+        """On the wire's thread."""
+        tell(self.actor_ref, Happened(connection, batch))
+
+    def _serve(self, batch: list[Received]) -> None:
+        assert self._listener is not None  # it brought them
+        wall_us = self._clock.wall_us()
+        hear = self._twins.hear
+        self._reports += len(batch)
+        self._listener.send([out for received in batch if (out := hear(received, wall_us)) is not None])
+
+    # the coordinator
+
+    def _hear(self, happening: Happening) -> None:
+        now = self._now()
+        match happening:
+            case Up():
+                self._do(self._registration.up(now))
+            case Down(reason):
+                logger.info("the coordinator: {}", reason)
+                self._do(self._registration.down(now))
+            case Received(body=Registered() as body):
+                if body.manager != self._name:
+                    logger.info("registered as {}", body.manager)
+                self._name = body.manager
+                self._take(body.allow, body.database, drain=False)
+                self._do(self._registration.answered(now, known=True))
+            case Received(body=Alive() as body):
+                self._take(body.allow, body.database, drain=body.drain)
+                self._do(self._registration.answered(now, known=body.known))
+            case Received(body=Error() as error):
+                logger.warning("the coordinator answered with an error, {}: {}", error.code, error.text)
+                self._registration.refused(error.retry, now)
+
+    def _take(self, allow: messages.AllowList | None, database: Database | None, *, drain: bool) -> None:
+        if allow is not None:
+            self._allow = AllowList.from_message(allow)
+        if database is not None:
+            self._twins.database = database
+            self._outbox.address = database.address
+        self._twins.draining = drain
+
+    def _do(self, steps: list[Step]) -> None:
+        for step in steps:
+            match step:
+                case Step.CONNECT:
+                    self._connect()
+                case Step.HANG_UP:
+                    self._hang_up()
+                case Step.REGISTER:
+                    self._say(self._register())
+                case Step.HEARTBEAT:
+                    self._say(Heartbeat(reactors=self._twins.placed(), allow_version=self._allow.version))
+
+    def _connect(self) -> None:
+        self._connections += 1
+        self._connection = self._wire.connect(
+            self._config.coordinator,
+            self._config.coordinator_key,
+            accept=FROM_COORDINATOR,
+            deliver=partial(self._deliver_from, self._connections),
+        )
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _say(self, message: Message) -> None:
+        assert self._connection is not None  # the registration speaks between connect and hang up
+        self._connection.send(message)
+
+    def _register(self) -> Register:
+        if self._listener is None:
+            return Register(number=self._config.number, error=self._error)
+        return Register(
+            number=self._config.number,
+            endpoint=self._listener.endpoint,
+            capacity=self._config.capacity,
+            reactors=self._twins.placed(),
+        )
+
+    # time
+
+    def _now(self) -> float:
+        return self._clock.monotonic_ns() / SECOND
+
+    def _tick(self) -> None:
+        now, wall_us = self._now(), self._clock.wall_us()
+        self._do(self._registration.tick(now))
+        for reactor in self._twins.tick(now):
+            logger.warning("{} is lost", reactor)
+        self._outbox.put([*self._twins.fresh(), *self._own(now, wall_us)], self._twins.wired(wall_us))
+        self._alarm.set(self._clock.monotonic_ns() + round(self._config.status_interval / TICKS * SECOND))
+
+    def _own(self, now: float, wall_us: int) -> list[LiveReading]:
+        """Give the manager's own numbers, once a status interval and once it has a name."""
+        if now < self._own_due or not self._name:
+            return []
+        self._own_due = now + self._config.status_interval
+        refused = self._listener.counters.refused if self._listener else 0
+        numbers = {
+            "attached": (len(self._twins), "reactors"),
+            "stale": (self._twins.count("stale", now), "reactors"),
+            "reports": (self._reports, "1"),
+            "refused": (refused, "1"),
+            "dropped": (self._outbox.dropped, "rows"),
+            "load": (self._meter.load(), "%"),
+            "memory": (self._meter.memory(), "MiB"),
+        }
+        self._reports = 0
+        return [
+            LiveReading(self._name, SELF, quantity, float(value), unit, "ok", wall_us)
+            for quantity, (value, unit) in numbers.items()
+        ]
+
+
+class ManagerProcess(Keeper):
+    """Root of a manager's process: `ManagerProcess.start(config, surroundings, ready)`."""
+
+    def __init__(self, config: ManagerConfig, surroundings: Surroundings, ready: threading.Event) -> None:
+        clock = surroundings.clock
+        self._wire = surroundings.wire
+        self._ticker = Ticker(clock)
+        outbox = Outbox()
+        write = partial(
+            DatabaseWriter.start, outbox=outbox, connect=surroundings.connect, clock=clock, ticker=self._ticker
+        )
+        manage = partial(Manager.start, config=config, surroundings=surroundings, outbox=outbox, ticker=self._ticker)
+        children = [Child("database", write), Child("manager", manage)]
+        super().__init__(children, ticker=self._ticker, clock=clock, fault=lambda *_: None, ready=ready)
+
+    def on_start(self) -> None:
+        """Start the children."""
+        self._ticker.start()
+        super().on_start()
+
+    def on_stop(self) -> None:
+        """Stop the children, then let go of what they shared."""
+        super().on_stop()
+        self._ticker.stop()
+        self._wire.close()
