@@ -279,3 +279,12 @@ def test_frames_are_plain() -> None:
         "type": "error", "id": 2, "session": "", "sequence": 0, "sent_us": 0, "reply_to": 1,
     }  # fmt: skip
     assert msgpack.unpackb(body) == {"code": "full", "text": "no room", "retry": 0.0}
+
+
+@pytest.mark.parametrize("kind", [OverflowError, TypeError, RecursionError, MemoryError])
+def test_whatever_the_library_raises_is_one_error(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise kind
+
+    monkeypatch.setattr(msgpack, "unpackb", fail)
+    assert refused(GOLDEN[0]).code == "malformed"
