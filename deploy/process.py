@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
+import pykka
 import setproctitle
 from loguru import logger
 
@@ -26,9 +28,15 @@ def begin(settings: Settings, name: str, *secrets: str) -> threading.Event:
     return stop
 
 
-def stay(stop: threading.Event, *alive: Callable[[], bool]) -> None:
-    """Block until told to stop. Raises StartError when one of those that the process cannot be without is dead."""
-    while not stop.wait(LOOK):
-        if not all(check() for check in alive):
-            raise StartError("what this process stands on has died: it ends, to be started again")
-    logger.info("stops")
+def stay(stop: threading.Event, root: pykka.ActorRef[Any], *alive: Callable[[], bool]) -> None:
+    """Block until told to stop, then stop the root actor.
+
+    Raises StartError when the root, or something else that the process cannot be without, is dead.
+    """
+    try:
+        while not stop.wait(LOOK):
+            if not (root.is_alive() and all(check() for check in alive)):
+                raise StartError("what this process stands on has died: it ends, to be started again")
+        logger.info("stops")
+    finally:
+        root.stop()

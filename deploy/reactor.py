@@ -40,11 +40,8 @@ def run_reactor(settings: Settings) -> None:
             buses=Buses(),
             wire=Wire(keys, clock),
         )
-        reactor = Reactor.start(config, outside, threading.Event())
-        try:
-            process.stay(stop, reactor.is_alive, outside.wire.is_alive)
-        finally:
-            reactor.stop()
+        root = Reactor.start(config, outside, threading.Event())
+        process.stay(stop, root, outside.wire.is_alive)
 
 
 def _reactor_config(settings: Settings) -> ReactorConfig:

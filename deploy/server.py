@@ -1,10 +1,87 @@
 """The server's processes: coordinator, managers, the local QuestDB."""
 
-from deploy import logins, process, questdb
+import threading
+from pathlib import Path
+
+from actors import coordinator, manager
+from actors.config import CoordinatorConfig, ManagerConfig
+from actors.coordinator import CoordinatorProcess
+from actors.launcher import SupervisorLauncher
+from actors.manager import ManagerProcess
+from deploy import keyring, logins, process, questdb, supervision
 from deploy.errors import ConfigurationError, StartError
 from deploy.folders import Folder
 from deploy.questdb import QuestDBConfig, QuestDBUnavailable
 from deploy.settings import PREFIX, Settings
+from hardware.clock import SystemClock
+from storage.questdb import QuestDB
+from storage.readings import Writer
+from transport.errors import KeyFileError
+from transport.keys import KeyPair, load_or_make
+from transport.wire import Wire
+
+
+def run_coordinator(settings: Settings) -> None:
+    """Run the coordinator until told to stop."""
+    config = CoordinatorConfig(
+        endpoint=f"tcp://{settings.bind}:{settings.coordinator_port}",
+        state_dir=settings.state_dir / "coordinator",
+        allow_dir=keyring.allow_folder(settings),
+        database_address=logins.database_address(settings),
+        database_login=logins.owner(settings),
+        manager_numbers=settings.managers,
+        manager_capacity=settings.manager_capacity,
+        status_interval=settings.status_interval,
+        empty_manager=settings.empty_manager,
+        supervisor=f"unix://{supervision.socket_path(settings)}",
+    )
+    login = config.database_login
+    stop = process.begin(settings, "coordinator", login.password)
+    clock = SystemClock()
+    with Folder(config.state_dir):
+        wire = Wire(_keys(keyring.coordinator_key_file(settings)), clock)
+        surroundings = coordinator.Surroundings(
+            clock=clock,
+            wire=wire,
+            launcher=SupervisorLauncher(config.supervisor),
+            database=QuestDB(config.database_address, login.user, login.password),
+        )
+        root = CoordinatorProcess.start(config, surroundings, threading.Event())
+        process.stay(stop, root, wire.is_alive)
+
+
+def run_manager(settings: Settings) -> None:
+    """Run one manager, the one of REACTORIUM_MANAGER_NUMBER, until told to stop."""
+    number = settings.manager_number
+    config = ManagerConfig(
+        number=number,
+        bind=settings.bind,
+        capacity=settings.manager_capacity,
+        state_dir=settings.state_dir / "managers" / f"{number:02d}",
+        coordinator=keyring.coordinator_endpoint(settings),
+        coordinator_key=keyring.coordinator_key(settings),
+        database_login=logins.owner(settings),
+        status_interval=settings.status_interval,
+    )
+    login = config.database_login
+    stop = process.begin(settings, f"manager {number:02d}", login.password)
+    clock = SystemClock()
+    with Folder(config.state_dir):
+        wire = Wire(_keys(keyring.host_key_file(settings)), clock)
+        surroundings = manager.Surroundings(
+            clock=clock,
+            wire=wire,
+            connect=lambda address: Writer(QuestDB(address, login.user, login.password)),
+        )
+        root = ManagerProcess.start(config, surroundings, threading.Event())
+        process.stay(stop, root, wire.is_alive)
+
+
+def _keys(path: Path) -> KeyPair:
+    try:
+        return load_or_make(path)
+    except KeyFileError as error:
+        raise StartError(str(error)) from error
 
 
 def run_questdb(settings: Settings) -> None:

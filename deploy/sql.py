@@ -8,16 +8,17 @@ from deploy import logins, logs
 from deploy.errors import StartError
 from deploy.settings import Settings
 from storage.questdb import DatabaseError
-from storage.reader import ask
+from storage.reader import Reader, ask
 
 
 def sql(settings: Settings, query: str) -> None:
     """Ask as the user who may only read, and write rows as they come. Raises StartError with the database's words."""
     logs.setup("sql", "error", settings.log_format)
     login = logins.reader(settings)
+    reader = Reader(logins.reader_host(settings), settings.questdb_pg_port, login.user, login.password)
     writer = csv.writer(sys.stdout, lineterminator="\n")
     try:
-        with ask(logins.reader_host(settings), settings.questdb_pg_port, login.user, login.password, query) as answer:
+        with ask(reader, query) as answer:
             writer.writerow(answer.columns)
             writer.writerows(answer.rows)
         sys.stdout.flush()

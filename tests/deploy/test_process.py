@@ -2,6 +2,7 @@
 
 import threading
 
+import pykka
 import pytest
 
 from deploy import lifeline, logs, process, vessel
@@ -27,18 +28,33 @@ def test_a_process_says_what_it_is_and_hides_its_secrets(begun: list[object], ma
     assert begun == ["reactorium reactor tank", ("reactor tank", "info", "json", ("hunter2",)), 7]
 
 
-def test_it_stays_until_it_is_told_to_stop() -> None:
-    stop = threading.Event()
+class Root(pykka.ThreadingActor):
+    """A process's root."""
+
+
+def test_it_stays_until_it_is_told_and_stops_the_root() -> None:
+    stop, root = threading.Event(), Root.start()
     stop.set()
-    process.stay(stop, lambda: False)
+    process.stay(stop, root, lambda: False)
+    assert not root.is_alive()
 
 
 def test_it_ends_when_what_it_stands_on_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "LOOK", 0.0)
+    root = Root.start()
     lives = iter([True, True, False])
     with pytest.raises(StartError, match="has died"):
-        process.stay(threading.Event(), lambda: True, lambda: next(lives))
+        process.stay(threading.Event(), root, lambda: True, lambda: next(lives))
     assert list(lives) == []
+    assert not root.is_alive()
+
+
+def test_it_ends_when_the_root_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "LOOK", 0.0)
+    root = Root.start()
+    root.stop()
+    with pytest.raises(StartError, match="has died"):
+        process.stay(threading.Event(), root)
 
 
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[VesselConfig]:
