@@ -45,8 +45,7 @@ class Outbox:
             assert self._readings.maxlen is not None
             self.dropped += max(0, len(self._readings) + len(readings) - self._readings.maxlen)
             self._readings.extend(readings)
-            for reactor in {entry.reactor for entry in inventory}:
-                self._inventory[reactor] = []
+            self._inventory |= {entry.reactor: [] for entry in inventory}
             for entry in inventory:
                 self._inventory[entry.reactor].append(entry)
 

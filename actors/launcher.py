@@ -42,15 +42,21 @@ class Launcher(Protocol):
     def running(self) -> Mapping[int, int]:
         """Tell which managers run and the process id of each, 0 while it is between two."""
 
+    def close(self) -> None:
+        """Let go of the engine."""
+
 
 class SupervisorLauncher:
     """Supervisor's `manager:manager_NN`, through XML-RPC on its Unix socket. Of one thread."""
 
     def __init__(self, address: str) -> None:
         """`address` as `unix:///path`."""
-        self._server = xmlrpc.client.ServerProxy(
-            "http://localhost", transport=_UnixTransport(address.removeprefix("unix://"))
-        )
+        self._transport = _UnixTransport(address.removeprefix("unix://"))
+        self._server = xmlrpc.client.ServerProxy("http://localhost", transport=self._transport)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._transport.close()
 
     def start(self, number: int) -> None:
         """See `Launcher`."""
@@ -106,8 +112,12 @@ class _UnixTransport(xmlrpc.client.Transport):
         super().__init__()
         self._path = path
 
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:  # noqa: ANN401, ARG002 - the library's own
-        return _UnixConnection(self._path)
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:  # noqa: ANN401 - the library's own
+        _, connection = self._connection
+        if connection is None:
+            connection = _UnixConnection(self._path)
+            self._connection = host, connection
+        return connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +200,7 @@ class LauncherActor(Kept):
     def release(self) -> None:
         """Look no more."""
         self._alarm.cancel()
+        self._launcher.close()
 
     def _launch(self, number: int) -> None:
         try:
