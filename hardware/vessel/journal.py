@@ -21,6 +21,7 @@ class Delivery:
     answer: bytes = b""
     status: int | None = None  # I2C's first byte
     reading: bool = False
+    baud: int = 0  # the rate at which a serial line says it
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -218,7 +218,7 @@ class SerialLine:
     def hear(self, now: float) -> None:
         """Pass on what a client wrote."""
         data = os.read(self.master, LONGEST_READ)
-        for command in self.uart.hear(self._garbled(data, now), now):
+        for command in self.uart.hear(self._garbled(data, self.uart.baud(now)), now):
             self._journal.write(self.uart.name, command)
 
     def due(self) -> float:
@@ -230,7 +230,7 @@ class SerialLine:
         for delivery in self.uart.speak(now):
             self._journal.read(self.uart.name, delivery)
             try:
-                os.write(self.master, self._garbled(delivery.answer, now))
+                os.write(self.master, self._garbled(delivery.answer, delivery.baud))
             except BlockingIOError:
                 continue  # nobody reads: lost, as on a wire
 
@@ -245,8 +245,8 @@ class SerialLine:
         attributes[INPUT_SPEED] = attributes[INPUT_SPEED + 1] = BAUD_CODES[self.uart.baud(0.0)]
         termios.tcsetattr(self._near, termios.TCSANOW, attributes)
 
-    def _garbled(self, data: bytes, now: float) -> bytes:
-        if termios.tcgetattr(self.master)[INPUT_SPEED] == BAUD_CODES[self.uart.baud(now)]:
+    def _garbled(self, data: bytes, baud: int) -> bytes:
+        if termios.tcgetattr(self.master)[INPUT_SPEED] == BAUD_CODES[baud]:
             return data
         return bytes(byte ^ 0xA5 for byte in data)
 

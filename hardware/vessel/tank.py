@@ -14,7 +14,7 @@ DENSITY = 998.0  # kg/m³
 HEAT_CAPACITY = 4182.0  # J/(kg K)
 GRAVITY = 9.80665  # m/s²
 POWER_NUMBER = 5.0  # Rushton turbine, turbulent
-CARBON_HALF = 0.1  # mol/m³: inorganic carbon at which photosynthesis runs at half its rate
+CARBON_HALF = 0.005  # mol/m³: CO2(aq) at which photosynthesis runs at half its rate; algae stop near pH 10
 OXYGEN_HALF = 0.01  # mol/m³: oxygen at which respiration runs at half its rate
 CARBON_TRANSFER = 0.91  # kLa of CO2 over that of O2: square root of their diffusivities in water
 STEP = 1.0  # s, longest step of ordinary running
@@ -144,8 +144,9 @@ def warm(config: TankConfig, state: TankState, actuators: Actuators, duration: f
 
 def breathe(config: TankConfig, state: TankState, actuators: Actuators, duration: float) -> TankState:
     """Life: light turns CO2 into O2, respiration the reverse, one mole for one."""
-    carbon, oxygen = state.carbon / state.volume, state.oxygen / state.volume
-    made = config.photosynthesis * actuators.light * carbon / (carbon + CARBON_HALF)
+    free = free_share(state) * state.carbon / state.volume
+    oxygen = state.oxygen / state.volume
+    made = config.photosynthesis * actuators.light * free / (free + CARBON_HALF)
     used = config.respiration * state.volume * oxygen / (oxygen + OXYGEN_HALF)
     moles = min(max((made - used) * duration, -state.oxygen), state.carbon)
     return replace(state, oxygen=state.oxygen + moles, carbon=state.carbon - moles)
@@ -154,7 +155,6 @@ def breathe(config: TankConfig, state: TankState, actuators: Actuators, duration
 def exchange(config: TankConfig, state: TankState, actuators: Actuators, duration: float) -> TankState:
     """Gas: O2 and CO2 between water and the gas above, which fresh air flushes; what leaves one enters the other."""
     transfer = oxygen_transfer(config, state.volume, actuators.stirrer, actuators.air)
-    free = chemistry.carbonate(chemistry.LITRE * 10 ** -acidity(state), chemistry.equilibria(state.temperature))[0]
     oxygen_target = saturation(config, state) * state.gas_oxygen / AIR_OXYGEN
     carbon_rate = CARBON_TRANSFER * transfer
     solubility = chemistry.carbon_dioxide_solubility(state.temperature)
@@ -163,7 +163,7 @@ def exchange(config: TankConfig, state: TankState, actuators: Actuators, duratio
 
     oxygen = linear(state.oxygen, transfer * oxygen_target * state.volume, transfer, duration)
     oxygen = min(oxygen, state.oxygen + gas * state.gas_oxygen)
-    carbon = linear(state.carbon, carbon_rate * carbon_target * state.volume, carbon_rate * free, duration)
+    carbon = linear(state.carbon, carbon_rate * carbon_target * state.volume, carbon_rate * free_share(state), duration)
     carbon = min(carbon, state.carbon + gas * state.gas_carbon_dioxide)
     flush = (actuators.air + config.leak) / config.gas_volume
     fresh = config.ambient_carbon_dioxide * 1e-6
@@ -182,6 +182,12 @@ def acidity(state: TankState) -> float:
     """Give the pH of the water."""
     strong_ions = (state.sodium - state.chloride) / state.volume
     return chemistry.acidity(strong_ions, state.carbon / state.volume, state.temperature)
+
+
+def free_share(state: TankState) -> float:
+    """Share of the inorganic carbon that is CO2(aq): what algae take and what leaves as gas."""
+    hydrogen = chemistry.LITRE * 10 ** -acidity(state)
+    return chemistry.carbonate(hydrogen, chemistry.equilibria(state.temperature))[0]
 
 
 def salt(state: TankState) -> float:

@@ -137,4 +137,4 @@ class UartCircuit:
         if line.reading:
             self.circuit.delivered()
         spoken = faults.distort(line.text.encode("latin-1") + CARRIAGE_RETURN)
-        return [Delivery(line.command, spoken, reading=line.reading)]
+        return [Delivery(line.command, spoken, reading=line.reading, baud=self.baud(line.due))]
