@@ -131,7 +131,7 @@ class _Refusal(msgspec.Struct):
 def _blame(body: bytes, rows: int) -> Outcome:
     try:
         refusal = msgspec.json.decode(body, type=_Refusal)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return TryLater(f"HTTP 400: {_excerpt(body)}")
     reason = refusal.message.rpartition("\n")[2]  # before it stands a line that says nothing
     if "is disabled" in reason:  # creating new tables, creating new columns

@@ -97,6 +97,6 @@ def _error_text(body: bytes) -> str:
     """Take the server's own words out of its answer; whatever else it sent is cut short."""
     try:
         error = msgspec.json.decode(body)["error"]
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
         error = body.decode("utf-8", "replace")
     return str(error)[:300]

@@ -172,7 +172,7 @@ class Spool:
             for number, spool, seq, wall_us, taken_ns, body in found:
                 try:
                     row = _unpack(table, body, taken_ns)
-                except msgspec.MsgspecError as error:
+                except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                     _refuse(db, number, f"damaged in the spool: {error}")
                 else:
                     rows.append(SpooledRow(number, spool, seq, wall_us, row))

@@ -61,7 +61,7 @@ def recall(db: sqlite3.Connection, name: str, kind: type[T]) -> T | None:
     found = db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
     try:
         return None if found is None else msgspec.json.decode(found[0], type=kind)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 

@@ -55,6 +55,7 @@ def test_answers(status: int, answer: bytes, outcome: Outcome) -> None:
         (400, body(HEAD + CAST, line=1, code="internal error")),
         (400, b"\xff not json"),
         (400, b'{"line": "1"}'),
+        (400, b'{"code": "invalid", "message": "\xff", "line": 1}'),
         (400, b"[]"),
         (200, b""),
     ],
