@@ -143,7 +143,7 @@ def _recover(path: Path, reason: str) -> None:
 def _take_recovered(path: Path) -> None:
     """Finish a recovery, wherever it stopped: move the old files away, and let the whole copy take the name.
 
-    The write-ahead log goes first: it must never meet another file than its own.
+    The old write-ahead log must be gone by then: it would be applied to whatever has the name.
     """
     recovered = path.with_name(path.name + ".recovered")
     if not recovered.exists():
