@@ -286,6 +286,7 @@ def test_a_kill_at_any_step_of_a_recovery_loses_nothing_more(make_spool: MakeSpo
         if "done" not in said:
             assert "done" in killed_at(path, 10**9, "recovery")
         assert states(path) == expected
+        assert path.with_name("spool.db.damaged-wal").exists()  # else it was applied to the new file
         return said
 
     every_step(run)
