@@ -11,6 +11,7 @@ from enum import StrEnum
 from math import prod
 from typing import ClassVar
 
+from hardware.buses.address import Address
 from hardware.driver import Wiring
 from hardware.safe import SafeWrite
 from hardware.values import Quantity
@@ -119,6 +120,7 @@ class DeviceDriver(ABC):
     """
 
     descriptor: ClassVar[DeviceDescriptor]
+    address: Address  # where it is wired: equal for the same output however it was spelled
 
     def __init__(self, wiring: Wiring) -> None:
         """Check address and options (`BadConfiguration` names the key, the value and what it may be); touch nothing."""
@@ -159,7 +161,10 @@ class DeviceDriver(ABC):
         """The same as plain data, in the order to write it, for the guard. Needs no `open`, touches nothing."""
 
     def act(self, name: str, arguments: Mapping[str, float]) -> Mapping[str, Value]:
-        """Begin an act that is not timed; the result is what there is to say of it."""
+        """Begin an act that is not timed; the result is what there is to say of it.
+
+        `Refused` says that nothing was begun; after any other error nobody knows.
+        """
         raise NotImplementedError(f"{name}({arguments})")
 
     def close(self) -> None:  # noqa: B027 - some hold nothing
@@ -168,7 +173,7 @@ class DeviceDriver(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What is wrong with one value from outside; `limit` says what it may be, unit included, `unit` repeats it alone."""
+    """What is wrong with one value from outside. `limit` is a text, unit included; `unit` repeats the unit alone."""
 
     name: str
     value: object

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 
+from hardware.device import DeviceDriver
 from hardware.driver import SensorDriver
 from hardware.errors import BadConfiguration
 
@@ -15,18 +16,31 @@ def drivers() -> Mapping[str, Callable[[], object]]:
 
 
 def driver_class(name: str) -> type[SensorDriver]:
-    """Import the driver of that name. `BadConfiguration` when there is none, or it cannot be used."""
+    """Import the sensor driver of that name. `BadConfiguration` when there is none, or it cannot be used."""
+    found, what = _load(name)
+    if isinstance(found, type) and issubclass(found, SensorDriver):
+        return found
+    raise BadConfiguration(f"{what} is not a SensorDriver")
+
+
+def device_class(name: str) -> type[DeviceDriver]:
+    """Import the device driver of that name. `BadConfiguration` when there is none, or it cannot be used."""
+    found, what = _load(name)
+    if isinstance(found, type) and issubclass(found, DeviceDriver):
+        return found
+    raise BadConfiguration(f"{what} is not a DeviceDriver")
+
+
+def _load(name: str) -> tuple[object, str]:
+    """Give what is registered under that name, and how to speak of it."""
     registered = _registered()
     if name not in registered:
         raise BadConfiguration(f"no driver {name!r}; there are {', '.join(sorted(registered)) or 'none'}")
-    point = registered[name]
+    what = f"driver {name} ({registered[name].value})"
     try:
-        found = point.load()
+        return registered[name].load(), what
     except (ImportError, AttributeError) as error:
-        raise BadConfiguration(f"driver {name} ({point.value}) cannot be imported: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, SensorDriver)):
-        raise BadConfiguration(f"driver {name} ({point.value}) is not a SensorDriver")
-    return found
+        raise BadConfiguration(f"{what} cannot be imported: {error}") from error
 
 
 def _registered() -> dict[str, EntryPoint]:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FileWrite:
-    """Write `text` into an existing file in one go; needless when the path `unless` exists (`export` of PWM)."""
+    """Write `text` into a file in one go; needless while there is no such file (PWM that nobody has exported)."""
 
     path: str
     text: str
-    unless: str = ""
 
 
 @dataclass(frozen=True, slots=True)

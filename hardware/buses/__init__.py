@@ -2,6 +2,7 @@
 
 from threading import Lock
 
+from hardware.buses.gpio import GpioLine, OpenChip, open_chip
 from hardware.buses.i2c import I2cBus, OpenAdapter, open_adapter
 from hardware.buses.uart import OpenPort, UartPort, open_port
 from hardware.errors import BadConfiguration
@@ -10,9 +11,15 @@ from hardware.errors import BadConfiguration
 class Buses:
     """Every bus and port of a process by its path. Safe to call from any thread; opens nothing by itself."""
 
-    def __init__(self, open_adapter: OpenAdapter = open_adapter, open_port: OpenPort = open_port) -> None:
+    def __init__(
+        self,
+        open_adapter: OpenAdapter = open_adapter,
+        open_port: OpenPort = open_port,
+        open_chip: OpenChip = open_chip,
+    ) -> None:
         self._open_adapter = open_adapter
         self._open_port = open_port
+        self._open_chip = open_chip
         self._i2c: dict[str, I2cBus] = {}
         self._uart: dict[str, UartPort] = {}
         self._lock = Lock()
@@ -29,6 +36,10 @@ class Buses:
         if port.baud != baud:
             raise BadConfiguration(f"{path} is already used at {port.baud} baud, not at {baud}")
         return port
+
+    def line(self, path: str, line: int, *, active_low: bool) -> GpioLine:
+        """Give a line of the GPIO chip at `path`: its asker's own, who closes it; nobody else can have it meanwhile."""
+        return GpioLine(path, line, active_low, self._open_chip)
 
     def close(self) -> None:
         """Close whatever is open; a bus that is used again opens again."""

@@ -49,6 +49,7 @@ class I2cBus:
         self._open_adapter = open_adapter
         self._adapter: Adapter | None = None
         self._lock = Lock()
+        self._chip_locks: dict[int, Lock] = {}
 
     def write(self, address: int, data: bytes) -> None:
         """Send `data` to the circuit at `address`."""
@@ -60,17 +61,28 @@ class I2cBus:
         self._transfer(address, message)
         return bytes(message)
 
+    def exchange(self, address: int, data: bytes, count: int) -> bytes:
+        """Send `data`, then read `count` bytes, in one transaction that no other thread comes between."""
+        message = i2c_msg.read(address, count)
+        self._transfer(address, i2c_msg.write(address, data), message)
+        return bytes(message)
+
+    def chip_lock(self, address: int) -> Lock:
+        """Give the lock for changing, in several transfers, what the outputs of the chip at `address` share."""
+        with self._lock:
+            return self._chip_locks.setdefault(address, Lock())
+
     def close(self) -> None:
         """Close the adapter if it is open."""
         with self._lock:
             self._drop()
 
-    def _transfer(self, address: int, message: i2c_msg) -> None:
+    def _transfer(self, address: int, *messages: i2c_msg) -> None:
         with self._lock:
             try:
                 if self._adapter is None:
                     self._adapter = self._open_adapter(self.path)
-                self._adapter.i2c_rdwr(message)
+                self._adapter.i2c_rdwr(*messages)
             except OSError as error:
                 if error.errno in _NOT_ACKNOWLEDGED:
                     raise NoAnswer(f"nothing answers at address {address} (0x{address:02x}) of {self.path}") from error

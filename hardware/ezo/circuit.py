@@ -41,8 +41,11 @@ class Circuit(ABC):
         """Bring the conversation itself into a known state; asks nothing about the circuit."""
 
     @abstractmethod
-    def _exchange(self, command: str, delay: float, parse: Parse | None) -> list[str]:
-        """Send a command and give what `parse` makes of the answer; without it, wait until it was accepted."""
+    def _exchange(self, command: str, delay: float, parse: Parse | None, *, coded: bool = True) -> list[str]:
+        """Send a command and give what `parse` makes of the answer; without it, wait until it was accepted.
+
+        `coded`: over UART a response code ends the answer, as nearly always.
+        """
 
     def read(self, command: str, delay: float) -> list[str]:
         """Take a reading (`R`, `RT,t`): its fields as text."""
@@ -51,11 +54,16 @@ class Circuit(ABC):
             raise NoAnswer(f"{self.where} is warming up")
         return fields
 
-    def query(self, command: str) -> list[str]:
-        """Ask (`Cal,?`, `i`, `Status`): the fields of the answer without its name."""
-        key = command.partition(",")[0]
+    def query(self, command: str, key: str = "") -> list[str]:
+        """Ask (`Cal,?`, `i`, `Status`): the fields of the answer without its name, which may be another `key`."""
+        key = key or command.partition(",")[0]
         return self._exchange(command, QUICK, lambda line: replies.answer(line, key))
 
     def order(self, command: str, delay: float = QUICK) -> None:
         """Give an order (`L,1`, `Cal,mid,7`) that the circuit only accepts or refuses."""
         self._exchange(command, delay, None)
+
+    def stop(self) -> list[float]:
+        """End a pump's dose: the ml that it was, when the circuit says so (over UART instead of a response code)."""
+        fields = self._exchange("X", QUICK, replies.done, coded=False)
+        return [volume for field in fields if (volume := replies.number(field)) is not None]

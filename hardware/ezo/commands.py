@@ -217,6 +217,15 @@ def set_probe_constant(circuit: Circuit, k: float) -> None:
     circuit.order(f"K,{spell(k)}")
 
 
+def highest_rate(circuit: Circuit) -> float:
+    """Ask a pump for the highest rate in ml/min that it can meter with its tube."""
+    fields = circuit.query("DC,?", "MAXRATE")
+    value = replies.number(fields[0]) if fields else None
+    if value is None:
+        raise _odd(circuit, "DC,?", fields)
+    return value
+
+
 def ensure(circuit: Circuit, command: str, value: str) -> None:
     """See that something that the circuit keeps has this value (`K` is `1.0`); written only when it has not."""
     fields = circuit.query(f"{command},?")

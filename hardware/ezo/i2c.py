@@ -31,7 +31,14 @@ class I2cCircuit(Circuit):
     def open(self) -> None:
         """Nothing to do: every write starts a conversation afresh."""
 
-    def _exchange(self, command: str, delay: float, parse: Parse | None) -> list[str]:
+    def _exchange(
+        self,
+        command: str,
+        delay: float,
+        parse: Parse | None,
+        *,
+        coded: bool = True,  # noqa: ARG002 - a status byte codes every answer
+    ) -> list[str]:
         self._bus.write(self._address, command.encode("ascii"))
         self._clock.sleep(delay)
         text = self._text(self._poll(command, delay))

@@ -27,6 +27,12 @@ def answer(text: str, key: str) -> list[str] | None:
     return [part.strip() for part in fields] if head.strip().upper() == key.upper() else None
 
 
+def done(text: str) -> list[str] | None:
+    """Give what `*DONE,v` says, nothing of an empty answer; none when the text is no end of a dose."""
+    head, *fields = text.split(",")
+    return fields if head.upper() in {"", "*DONE"} else None
+
+
 def number(text: str) -> float | None:
     """Read a plain decimal number; none for anything else (Python's own rules would take `nan` and `1_0`)."""
     return float(text) if _NUMBER.fullmatch(text) else None

@@ -3,18 +3,13 @@
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from hardware.buses.address import I2cAddress, parse_for
 from hardware.driver import Descriptor, SensorDriver, Wiring
-from hardware.errors import BadAnswer, BadConfiguration, NoAnswer, Refused
-from hardware.ezo import commands, options, replies
-from hardware.ezo.circuit import Circuit, Delays
-from hardware.ezo.i2c import I2cCircuit
+from hardware.errors import BadAnswer, BadConfiguration, Refused
+from hardware.ezo import commands, replies, wires
+from hardware.ezo.circuit import Delays
 from hardware.ezo.options import Option, Output
-from hardware.ezo.uart import BAUD_RATES, UartCircuit
 from hardware.values import Quantity, judge
 
-_BAUD: Final = options.choice("baud", "Baud", BAUD_RATES)
-_WIRES: Final = ("i2c", "uart")
 # s; the longest open() asks and sets about fifteen things at 0.3 s each, a read takes at most half of that
 _LONGEST_OPERATION: Final = 5.0
 
@@ -30,7 +25,7 @@ def describe(driver: str, title: str, outputs: tuple[Output, ...], *compensation
         driver=driver,
         title=title,
         quantities=tuple(output.quantity for output in outputs),
-        buses=_WIRES,
+        buses=wires.WIRES,
         longest_operation=_LONGEST_OPERATION,
         compensations=tuple(quantity.name for quantity in compensations),
     )
@@ -56,16 +51,7 @@ class EzoSensor(SensorDriver):
         """Read address and options; `BadConfiguration` lists every mistake in the options."""
         super().__init__(wiring)
         name = self.descriptor.driver
-        address = parse_for(name, _WIRES, wiring.address)
-        where = f"{name} at {address}"
-        if isinstance(address, I2cAddress):
-            chosen = options.choose(name, wiring.options, self.options, self.outputs)
-            bus = wiring.buses.i2c(address.path)
-            self.circuit: Circuit = I2cCircuit(bus, address.address, where, self.delays, wiring.clock)
-        else:
-            chosen = options.choose(name, wiring.options, (*self.options, _BAUD), self.outputs)
-            port = wiring.buses.uart(str(address), int(chosen.values.get("baud", "9600")))
-            self.circuit = UartCircuit(port, where, self.delays, wiring.clock)
+        _, self.circuit, chosen = wires.connect(name, wiring, self.delays, self.options, self.outputs)
         self._outputs = chosen.outputs
         self._settings = (
             *self.settings,
@@ -81,13 +67,7 @@ class EzoSensor(SensorDriver):
 
     def find(self) -> None:
         """See that a circuit of this kind is there; over UART this ends its continuous mode."""
-        self.circuit.open()
-        try:
-            found = commands.information(self.circuit)
-        except NoAnswer:  # a sleeping circuit may lose the command that wakes it
-            found = commands.information(self.circuit)
-        if found.kind != self.kind:
-            raise BadAnswer(f"{self.circuit.where} is a {replies.shown(found.kind)} circuit, not {self.kind}")
+        wires.find(self.circuit, self.kind)
 
     def open(self) -> None:
         """See that the right circuit is there and reads what it shall; writes only what differs."""

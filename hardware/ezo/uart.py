@@ -33,7 +33,7 @@ class UartCircuit(Circuit):
                     break
         self.order("*OK,1")
 
-    def _exchange(self, command: str, delay: float, parse: Parse | None) -> list[str]:
+    def _exchange(self, command: str, delay: float, parse: Parse | None, *, coded: bool = True) -> list[str]:
         """Take the last line that fits before `*OK`: stray readings of continuous mode come before the answer.
 
         An `*OK` without an answer belongs to a command that was given up before.
@@ -44,7 +44,7 @@ class UartCircuit(Circuit):
         heard: list[str] = []
         for line in self._lines(delay + PATIENCE):
             match line.upper():
-                case "*OK" if parse is None:
+                case "*OK" if parse is None or not coded:
                     return []
                 case "*OK" if answer is not None:
                     return answer
@@ -55,6 +55,8 @@ class UartCircuit(Circuit):
             heard.append(line)
             fitting = parse(line) if parse else None
             answer = answer if fitting is None else fitting
+            if answer is not None and not coded:
+                return answer
         problem = f"{self.where} did not answer {command} within {delay + PATIENCE:g} s{_among(heard)}"
         raise BadAnswer(problem) if heard else NoAnswer(problem)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from hardware import registry
+from hardware.device import DeviceDriver
 from hardware.driver import SensorDriver
 from hardware.drivers.ezo_ph import EzoPh
 from hardware.errors import BadConfiguration
@@ -27,8 +28,11 @@ def ours() -> dict[str, str]:
 @pytest.mark.parametrize("name", ours())
 def test_every_driver_is_found_under_its_own_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     register(monkeypatch, ours())
-    assert registry.driver_class(name).descriptor.driver == name
-    assert registry.drivers()[name]() is registry.driver_class(name)
+    driver = registry.drivers()[name]()
+    assert isinstance(driver, type)
+    found = registry.device_class if issubclass(driver, DeviceDriver) else registry.driver_class
+    assert found(name) is driver
+    assert found(name).descriptor.driver == name
 
 
 def test_every_driver_file_is_registered() -> None:
@@ -41,6 +45,14 @@ def test_others_packages_add_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
     found = registry.driver_class("theirs")
     assert found is EzoPh
     assert issubclass(found, SensorDriver)
+
+
+def test_a_sensor_is_no_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch, ours())
+    with pytest.raises(BadConfiguration, match=r"driver ezo-ph .* is not a DeviceDriver"):
+        registry.device_class("ezo-ph")
+    with pytest.raises(BadConfiguration, match=r"driver pwm .* is not a SensorDriver"):
+        registry.driver_class("pwm")
 
 
 def test_an_unknown_driver_is_told_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
