@@ -4,12 +4,10 @@ Only for a machine without a database of its own; an existing server is used by 
 Server settings and their reasons: docs/database.md.
 """
 
-import ctypes
 import hashlib
 import os
 import platform
 import secrets
-import signal
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
@@ -24,7 +22,6 @@ ARTIFACT_SHA256 = "939bc53ab22f93dbaa6545143a6e7c536d4904c07b7f2d381e8eef10436be
 LOOPBACK = "127.0.0.1"
 
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class QuestDBUnavailable(Exception):  # noqa: N818 - what happened, and one line that says what to do
@@ -157,16 +154,15 @@ def environment(config: QuestDBConfig) -> dict[str, str]:
 
 
 def exec_server(config: QuestDBConfig, jar: Path) -> None:
-    """Become the server: replaces this process, which ends (cleanly, by SIGTERM) when its parent does.
+    """Become the server. What holds this process to its parent (`lifeline.hold`) survives that; SIGTERM stops it.
 
-    Call from the main thread. Raises `QuestDBUnavailable` when Java is missing or the folder cannot be written.
+    Raises `QuestDBUnavailable` when Java is missing or the folder cannot be written.
     """
     runtime = java()
     try:
         _empty(config.root / "tmp")
     except OSError as error:
         raise QuestDBUnavailable(f"QuestDB's folder {config.root} cannot be used: {error}") from error
-    _end_with_parent()
     os.execve(runtime, command(config, jar), os.environ | environment(config))  # noqa: S606 - no shell is wanted
 
 
@@ -199,11 +195,3 @@ def _empty(folder: Path) -> None:
     for left in folder.glob("*"):
         if left.is_file():
             left.unlink()
-
-
-def _end_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the parent ends; it survives the exec (Linux prctl(2))."""
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:  # it ended before the kernel knew
-        os.kill(os.getpid(), signal.SIGTERM)

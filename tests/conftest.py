@@ -27,8 +27,10 @@ CHILD = """
 import json, sys
 from pathlib import Path
 from actors.config import DatabaseLogin
+from deploy.lifeline import hold
 from deploy.questdb import Logins, QuestDBConfig, exec_server
 given = json.loads(sys.stdin.read())
+hold(given["parent"])
 logins = Logins(DatabaseLogin(*given["owner"]), DatabaseLogin(*given["viewer"]))
 exec_server(QuestDBConfig(Path(given["root"]), Path(given["cache"]), *given["ports"], logins), Path(given["jar"]))
 """
@@ -70,6 +72,7 @@ class Server:
             "owner": [self.owner.user, self.owner.password],
             "viewer": [self.viewer.user, self.viewer.password],
             "jar": str(self.jar),
+            "parent": os.getpid(),
         }
         config.root.mkdir(parents=True, exist_ok=True)
         with (config.root / "output.log").open("ab") as log:
@@ -106,9 +109,11 @@ class Server:
         self._end(signal.SIGTERM)
 
     def send(self, number: signal.Signals) -> None:
-        """SIGSTOP and SIGCONT: a server that hangs."""
+        """SIGSTOP and SIGCONT: a server that hangs, from when this returns."""
         assert self.process
         os.kill(self.process.pid, number)
+        if number is signal.SIGSTOP:
+            os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)  # until its last thread stands
 
     def _end(self, number: signal.Signals) -> None:
         if self.process is None:

