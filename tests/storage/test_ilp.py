@@ -191,7 +191,7 @@ def test_nobody_there(questdb: Server) -> None:
 def test_a_server_that_hangs_dies_and_comes_back(own_questdb: Server) -> None:
     database = own_questdb.client()
     ensure_schema(database)
-    ingest = Ingest(own_questdb.client(timeout=0.5))
+    ingest = Ingest(own_questdb.client(timeout=3.0))
     assert ingest.send([spooled(1, sample(1))]) == Stored()
     own_questdb.send(signal.SIGSTOP)
     assert isinstance(ingest.send([spooled(2, sample(2))]), TryLater)

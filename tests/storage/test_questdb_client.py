@@ -48,7 +48,7 @@ def test_nobody_there(questdb: Server) -> None:
 
 
 def test_a_server_that_hangs_is_given_up_in_time(own_questdb: Server) -> None:
-    client = own_questdb.client(timeout=0.3)
+    client = own_questdb.client(timeout=1.0)
     own_questdb.send(signal.SIGSTOP)
     with pytest.raises(Unreachable):
         client.query("SELECT 1")
