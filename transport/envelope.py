@@ -27,7 +27,7 @@ class Limits(NamedTuple):
 
 HEADER_LIMITS = Limits(512, 32)
 LIMITS = Limits(64 * 1024, 512)
-LARGE = Limits(2 * 1024 * 1024, 20_000)  # for the WIDE messages, which only coordinator and managers send
+LARGE = Limits(2 * 1024 * 1024, 20_000)  # for the WIDE messages, which no reactor and no operator sends
 MAX_MAP = 64
 MAX_STRING = 4096  # longer than any field, so that a later version's unknown fields pass
 

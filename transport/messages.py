@@ -2,7 +2,7 @@
 
 A body is a msgpack map of these fields by name. Unknown keys are ignored, so a field may be added with a default in a
 minor version; in `hello` and `error` no field ever changes its meaning. Small records that come in numbers
-(`Reading`, `Placed`, `Allowed`) are arrays, to which elements may be appended.
+(`Reading`, `SettingInfo`, `Placed`) are arrays, to which elements may be appended.
 """
 
 import sys
@@ -27,8 +27,14 @@ Microseconds = Annotated[int, Meta(ge=0, le=2**62, extra={"unit": "µs"})]
 Seconds = Annotated[float, Meta(ge=0, le=86_400 * 366, extra={"unit": "s"})]
 Number = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]  # neither infinite nor NaN
 Offset = Annotated[Number, Meta(extra={"unit": "s"})]
+# A setting's value: of kind number, of kind switch, of kinds choice and text.
+Value = Number | bool | Text
+Values = Annotated[dict[KnownName, Value], Meta(max_length=64)]
 Role = Literal["coordinator", "manager", "reactor", "operator"]
 Grade = Literal["ok", "stale", "fault", "out_of_range", "calibrating"]
+Kind = Literal["number", "switch", "choice", "text"]
+Life = Literal["ok", "stale", "lost"]
+Outcome = Literal["done", "failed", "refused", "expired", "unknown"]
 ErrorCode = Literal[
     "malformed", "version", "type", "role", "name", "session", "epoch", "full", "later", "too_large", "internal"
 ]
@@ -66,8 +72,59 @@ class QuantityInfo(Struct, frozen=True, kw_only=True):
     decimals: Annotated[int, Meta(ge=0, le=9)]
 
 
+class SettingInfo(Struct, frozen=True, array_like=True):
+    """A setting as its driver declares it, see `hardware.device.Setting`."""
+
+    name: Name
+    unit: Annotated[Line, Meta(max_length=32)]
+    kind: Kind
+    low: Number
+    high: Number
+    step: Number
+    default: Value
+    safe: Value
+    survives: bool
+    choices: Annotated[list[Text], Meta(max_length=64)] = []
+
+
+class ArgumentInfo(Struct, frozen=True, array_like=True):
+    """A number that an act needs."""
+
+    name: Name
+    unit: Annotated[Line, Meta(max_length=32)]
+    low: Number
+    high: Number
+    decimals: Annotated[int, Meta(ge=0, le=9)]
+
+
+class ActInfo(Struct, frozen=True, kw_only=True):
+    """Something that a device or sensor does once; `volume` names the arguments whose product is ml."""
+
+    name: Name
+    title: Text
+    arguments: Annotated[list[ArgumentInfo], Meta(max_length=16)] = []
+    volume: Annotated[list[KnownName], Meta(max_length=16)] = []
+    timed: bool = False
+
+
+class DeviceInfo(Struct, frozen=True, kw_only=True):
+    """A device as it is wired: what it can be told (ramp and cycle included), what it reports, its interlocks."""
+
+    name: Name
+    label: Text
+    looks: KnownName
+    driver: Text
+    address: Text
+    settings: Annotated[list[SettingInfo], Meta(max_length=64)]
+    acts: Annotated[list[ActInfo], Meta(max_length=32)] = []
+    reported: Annotated[list[QuantityInfo], Meta(max_length=32)] = []
+    rules: Annotated[list[Text], Meta(max_length=32)] = []
+    ramped: KnownName = ""
+    cycled: KnownName = ""
+
+
 class SensorInfo(Struct, frozen=True, kw_only=True):
-    """A sensor as it is wired; intervals in seconds."""
+    """A sensor as it is wired; intervals in seconds. `settings` is what of it may be changed from outside."""
 
     name: Name
     label: Text
@@ -76,6 +133,42 @@ class SensorInfo(Struct, frozen=True, kw_only=True):
     quantities: Annotated[list[QuantityInfo], Meta(max_length=32)]
     live_interval: Seconds
     sample_interval: Seconds
+    settings: Annotated[list[SettingInfo], Meta(max_length=64)] = []
+    acts: Annotated[list[ActInfo], Meta(max_length=32)] = []
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """Everything that somebody wants of a target, a device or a sensor; what it leaves out has its default.
+
+    A later document has a higher revision, whoever numbered it.
+    """
+
+    target: Name
+    revision: Count
+    author: Text
+    values: Values
+
+
+class AppliedState(Struct, frozen=True, array_like=True):
+    """What a target does: the document that it follows (revision 0: none yet), and what the hardware says."""
+
+    target: KnownName
+    revision: Count
+    author: Text
+    values: Values
+    read_back: Values
+    held_by: Text = ""
+    fault: Text = ""
+    doing: Text = ""
+
+
+class Mistake(Struct, frozen=True, array_like=True):
+    """What is wrong with one value from outside."""
+
+    name: Text
+    value: Text
+    unit: Text
+    limit: Text
 
 
 class Reading(Struct, frozen=True, array_like=True):
@@ -86,6 +179,13 @@ class Reading(Struct, frozen=True, array_like=True):
     value: Number | None
     quality: Grade
     taken_us: Microseconds
+
+
+class Watching(Struct, frozen=True, array_like=True):
+    """A reactor that an operator watches, and the number of what it heard of it last; 0 for nothing."""
+
+    reactor: Name
+    number: Count
 
 
 class Placed(Struct, frozen=True, array_like=True):
@@ -150,6 +250,7 @@ class Overview(Message, frozen=True, kw_only=True):
     managers: Annotated[list[ManagerInfo], Meta(max_length=1000)]
     database: Database | None
     time_us: Microseconds
+    absent: KnownName = ""
 
 
 class Register(Message, frozen=True, kw_only=True):
@@ -202,14 +303,18 @@ class Attach(Message, frozen=True, kw_only=True):
     label: Text
     software: Text
     sensors: Annotated[list[SensorInfo], Meta(max_length=256)]
+    devices: Annotated[list[DeviceInfo], Meta(max_length=128)] = []
+    applied: Annotated[list[AppliedState], Meta(max_length=384)] = []
 
 
 class Attached(Message, frozen=True, kw_only=True):
-    """manager -> reactor: your session; every further message carries it in the header."""
+    """manager -> reactor: your session; everything that is desired of you, none while the database does not answer."""
 
     TYPE = "attached"
+    WIDE = True
     session: Annotated[str, Meta(min_length=16, max_length=64)]
     status_interval: Seconds
+    desired: Annotated[list[Document], Meta(max_length=384)] | None = None
 
 
 class Backlog(Struct, frozen=True, kw_only=True):
@@ -222,7 +327,7 @@ class Backlog(Struct, frozen=True, kw_only=True):
 
 
 class Status(Message, frozen=True, kw_only=True):
-    """reactor -> manager, every 5 s: newest readings, the spool, the clock, what is wrong."""
+    """reactor -> manager, every 5 s: newest readings, the spool, the clock, what is wrong, what the devices do."""
 
     TYPE = "status"
     now_us: Microseconds
@@ -232,14 +337,139 @@ class Status(Message, frozen=True, kw_only=True):
     clock_offset: Offset | None
     database: Annotated[str, Meta(max_length=400)]
     faults: Annotated[list[Text], Meta(max_length=64)] = []
+    devices: Annotated[list[AppliedState], Meta(max_length=384)] = []
 
 
 class Ack(Message, frozen=True, kw_only=True):
-    """manager -> reactor: I have it, report again in so many seconds; the database when yours is another."""
+    """manager -> reactor: I have it, report again in so many seconds; my time; the database when yours is another."""
 
     TYPE = "ack"
     next_interval: Seconds
     database: Database | None = None
+    time_us: Microseconds = 0
+
+
+class Change(Message, frozen=True, kw_only=True):
+    """manager -> reactor: what is desired of a target now. Sent again until the reactor shows its revision."""
+
+    TYPE = "change"
+    document: Document
+
+
+class Applied(Message, frozen=True, kw_only=True):
+    """reactor -> manager: the document that the target follows, this one or a newer; it is kept, and on the hardware.
+
+    `held_by` names what keeps the output from it.
+    """
+
+    TYPE = "applied"
+    target: Name
+    revision: Count
+    read_back: Values
+    held_by: Text = ""
+
+
+class Rejected(Message, frozen=True, kw_only=True):
+    """reactor -> manager -> operator, or the manager's own: nothing was changed, and why. Answers a change or a set."""
+
+    TYPE = "rejected"
+    reactor: KnownName = ""
+    target: KnownName
+    revision: Count
+    reason: Text
+    mistakes: Annotated[list[Mistake], Meta(max_length=64)] = []
+
+
+class Act(Message, frozen=True, kw_only=True):
+    """operator -> manager -> reactor: do it once, if it can begin within so many seconds. `act` is a random id."""
+
+    TYPE = "act"
+    reactor: Name
+    act: Annotated[str, Meta(pattern=r"^[0-9a-zA-Z_-]{8,64}\Z")]
+    target: Name
+    kind: Name
+    arguments: Annotated[dict[KnownName, Number], Meta(max_length=16)] = {}
+    valid_for: Annotated[float, Meta(ge=0, le=3600, extra={"unit": "s"})]
+    author: Text
+
+
+class Done(Message, frozen=True, kw_only=True):
+    """reactor -> manager -> operator, or the manager's own: what became of an act; `unknown` when nobody can tell."""
+
+    TYPE = "done"
+    act: Annotated[str, Meta(max_length=64)]
+    state: Outcome
+    target: KnownName = ""
+    kind: KnownName = ""
+    text: Text = ""
+    result: Values = {}
+
+
+class Set(Message, frozen=True, kw_only=True):
+    """operator -> manager: all settings of a target, made from the document with the revision `base`."""
+
+    TYPE = "set"
+    reactor: Name
+    target: Name
+    base: Count
+    author: Text
+    values: Values
+
+
+class Accepted(Message, frozen=True, kw_only=True):
+    """manager -> operator: it has a revision, and the reactor has it (`delivered`) or the database keeps it."""
+
+    TYPE = "accepted"
+    reactor: Name
+    target: Name
+    revision: Count
+    delivered: bool
+    held_by: Text = ""
+
+
+class Conflict(Message, frozen=True, kw_only=True):
+    """manager -> operator: nothing was changed: somebody else was faster, with this document."""
+
+    TYPE = "conflict"
+    reactor: Name
+    document: Document
+
+
+class Watch(Message, frozen=True, kw_only=True):
+    """operator -> manager: tell me of these reactors and no others; said again at every status interval."""
+
+    TYPE = "watch"
+    reactors: Annotated[list[Watching], Meta(max_length=50)]
+
+
+class Snapshot(Message, frozen=True, kw_only=True):
+    """manager -> operator: all that I know of a reactor; without `attach` it is not attached to me."""
+
+    TYPE = "snapshot"
+    WIDE = True
+    reactor: Name
+    number: Count
+    life: Life
+    attach: Attach | None
+    status: Status | None
+    desired: Annotated[list[Document], Meta(max_length=384)] | None
+    applied: Annotated[list[Applied], Meta(max_length=384)] = []
+    rejected: Annotated[list[Rejected], Meta(max_length=384)] = []
+
+
+class Update(Message, frozen=True, kw_only=True):
+    """manager -> operator: what is new of a reactor since the number before."""
+
+    TYPE = "update"
+    WIDE = True
+    reactor: Name
+    number: Count
+    life: Life
+    status: Status | None = None
+    desired: Annotated[list[Document], Meta(max_length=384)] = []
+    applied: Annotated[list[Applied], Meta(max_length=384)] = []
+    rejected: Annotated[list[Rejected], Meta(max_length=384)] = []
+    done: Annotated[list[Done], Meta(max_length=64)] = []
 
 
 class Error(Message, frozen=True, kw_only=True):
@@ -254,7 +484,8 @@ class Error(Message, frozen=True, kw_only=True):
 MESSAGES: dict[str, type[Message]] = {
     message.TYPE: message
     for message in (
-        Hello, Welcome, Overview, Register, Registered, Heartbeat, Alive, Attach, Attached, Status, Ack, Error,
+        Hello, Welcome, Overview, Register, Registered, Heartbeat, Alive, Attach, Attached, Status, Ack, Change,
+        Applied, Rejected, Act, Done, Set, Accepted, Conflict, Watch, Snapshot, Update, Error,
     )
 }  # fmt: skip
 

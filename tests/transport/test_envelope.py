@@ -242,7 +242,10 @@ def test_a_wide_message_may_be_large_and_not_boundless() -> None:
 
 def test_only_what_coordinator_and_managers_say_is_wide() -> None:
     wide = {name for name, kind in MESSAGES.items() if kind.WIDE}
-    assert wide == {"overview", "register", "registered", "heartbeat", "alive"}
+    assert wide == {
+        *("overview", "register", "registered", "heartbeat", "alive"),
+        *("attached", "snapshot", "update"),
+    }
 
 
 def nested(head: bytes, count: int) -> bytes:

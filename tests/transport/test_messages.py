@@ -15,28 +15,47 @@ from transport.envelope import decode, encode
 from transport.messages import (
     MAX_TEXT,
     MESSAGES,
+    Accepted,
     Ack,
+    Act,
+    ActInfo,
     Alive,
     Allowed,
     AllowList,
+    Applied,
+    AppliedState,
+    ArgumentInfo,
     Attach,
     Attached,
     Backlog,
+    Change,
+    Conflict,
     Database,
+    DeviceInfo,
+    Document,
+    Done,
     Error,
     Heartbeat,
     Hello,
     ManagerInfo,
     Message,
+    Mistake,
     Overview,
     Placed,
     QuantityInfo,
     Reading,
     Register,
     Registered,
+    Rejected,
     SensorInfo,
+    Set,
+    SettingInfo,
+    Snapshot,
     Status,
     Text,
+    Update,
+    Watch,
+    Watching,
     Welcome,
     line,
 )
@@ -44,6 +63,80 @@ from transport.messages import (
 KEY = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"  # RFC 26's example
 DATABASE = Database(address="http://10.0.0.1:9000", identity="5d0c6c1f", incarnation=2, schema_major=1, schema_minor=3)
 ALLOW = AllowList(version="9f86d081", peers=[Allowed(KEY, "tank-1", "reactor")])
+DOSE = ActInfo(
+    name="dose",
+    title="Dose a volume",
+    arguments=[ArgumentInfo("volume", "ml", 0.5, 1000.0, 2)],
+    volume=["volume"],
+    timed=True,
+)
+DUTY = SettingInfo("duty", "%", "number", 0.0, 100.0, 1.0, 0.0, 0.0, survives=True)
+ATTACH = Attach(
+    epoch=8,
+    label="Tank 1, grün",
+    software="reactorium 0.1.0",
+    sensors=[
+        SensorInfo(
+            name="ph",
+            label="pH",
+            driver="ezo-ph",
+            address="/dev/i2c-1:0x63",
+            quantities=[QuantityInfo(name="ph", unit="pH", low=0.0, high=14.0, decimals=3)],
+            live_interval=5.0,
+            sample_interval=600.0,
+            settings=[SettingInfo("label", "", "text", 0.0, 60.0, 1.0, "pH", "pH", survives=True)],
+        )
+    ],
+    devices=[
+        DeviceInfo(
+            name="heater",
+            label="Heater, 60 W",
+            looks="heater",
+            driver="pca9685",
+            address="/dev/i2c-1:0x40:3",
+            settings=[
+                DUTY,
+                SettingInfo("on", "", "switch", 0.0, 1.0, 1.0, default=False, safe=False, survives=True),
+                SettingInfo(
+                    "mode", "", "choice", 0.0, 0.0, 0.0, "slow", "slow", survives=False, choices=["slow", "fast"]
+                ),
+            ],
+            acts=[DOSE],
+            reported=[QuantityInfo(name="total", unit="ml", low=0.0, high=1e9, decimals=1)],
+            rules=["off when rtd is not ok"],
+            ramped="duty",
+            cycled="on",
+        )
+    ],
+    applied=[AppliedState("heater", 6, "eva", {"duty": 20.0, "on": True}, {"on": True}, "off without rtd")],
+)
+STATUS = Status(
+    now_us=86_400_000_000,
+    readings=[
+        Reading("ph", "ph", 7.012, "ok", 86_399_000_000),
+        Reading("rtd", "temperature", None, "fault", 86_399_500_000),
+    ],
+    backlog=Backlog(waiting=12, oldest=61.5, refused=1, dropped=0),
+    clock_known=True,
+    clock_offset=-0.004,
+    database=DATABASE.stamp,
+    faults=["rtd: no answer"],
+    devices=[
+        AppliedState(
+            "heater", 7, "eva", {"duty": 40.0, "on": True}, {"duty": 39.99}, "", "pca9685: late", "ramp to 40 %"
+        )
+    ],
+)
+DOCUMENT = Document(target="heater", revision=7, author="eva", values={"duty": 40.0, "on": True, "mode": "slow"})
+APPLIED = Applied(target="heater", revision=7, read_back={"duty": 39.99, "on": True}, held_by="off without rtd")
+REJECTED = Rejected(
+    reactor="tank-1",
+    target="heater",
+    revision=8,
+    reason="duty 140: must be a number from 0 to 100 %",
+    mistakes=[Mistake("duty", "140", "%", "must be a number from 0 to 100 %")],
+)
+DONE = Done(act="0f8c1b2a-dose", state="done", target="acid", kind="dose", text="", result={"volume": 1.5})
 SAMPLES: list[Message] = [
     Hello(software="reactorium 0.1.0", epoch=7, lost="manager-02 unanswered"),
     Welcome(
@@ -72,36 +165,47 @@ SAMPLES: list[Message] = [
     Registered(manager="manager-01", allow=ALLOW, database=DATABASE),
     Heartbeat(reactors=[Placed("tank-1", 8)], allow_version="9f86d081"),
     Alive(known=True, allow=ALLOW, database=DATABASE, drain=True),
-    Attach(
-        epoch=8,
-        label="Tank 1, grün",
-        software="reactorium 0.1.0",
-        sensors=[
-            SensorInfo(
-                name="ph",
-                label="pH",
-                driver="ezo-ph",
-                address="/dev/i2c-1:0x63",
-                quantities=[QuantityInfo(name="ph", unit="pH", low=0.0, high=14.0, decimals=3)],
-                live_interval=5.0,
-                sample_interval=600.0,
-            )
-        ],
+    ATTACH,
+    Attached(session="0123456789abcdef0123456789abcdef", status_interval=5.0, desired=[DOCUMENT]),
+    STATUS,
+    Ack(next_interval=5.0, database=DATABASE, time_us=1_790_000_000_000_000),
+    Change(document=DOCUMENT),
+    APPLIED,
+    REJECTED,
+    Act(
+        reactor="tank-1",
+        act="0f8c1b2a-dose",
+        target="acid",
+        kind="dose",
+        arguments={"volume": 1.5},
+        valid_for=30.0,
+        author="eva",
     ),
-    Attached(session="0123456789abcdef0123456789abcdef", status_interval=5.0),
-    Status(
-        now_us=86_400_000_000,
-        readings=[
-            Reading("ph", "ph", 7.012, "ok", 86_399_000_000),
-            Reading("rtd", "temperature", None, "fault", 86_399_500_000),
-        ],
-        backlog=Backlog(waiting=12, oldest=61.5, refused=1, dropped=0),
-        clock_known=True,
-        clock_offset=-0.004,
-        database=DATABASE.stamp,
-        faults=["rtd: no answer"],
+    DONE,
+    Set(reactor="tank-1", target="heater", base=6, author="eva", values={"duty": 40.0, "on": True}),
+    Accepted(reactor="tank-1", target="heater", revision=7, delivered=True, held_by="off without rtd"),
+    Conflict(reactor="tank-1", document=DOCUMENT),
+    Watch(reactors=[Watching("tank-1", 0), Watching("tank-2", 17)]),
+    Snapshot(
+        reactor="tank-1",
+        number=1,
+        life="ok",
+        attach=ATTACH,
+        status=STATUS,
+        desired=[DOCUMENT],
+        applied=[APPLIED],
+        rejected=[REJECTED],
     ),
-    Ack(next_interval=5.0, database=DATABASE),
+    Update(
+        reactor="tank-1",
+        number=2,
+        life="stale",
+        status=STATUS,
+        desired=[DOCUMENT],
+        applied=[APPLIED],
+        rejected=[REJECTED],
+        done=[DONE],
+    ),
     Error(code="epoch", text="placed elsewhere", retry=1.5),
 ]
 GOLDEN: dict[str, list[str]] = json.loads((Path(__file__).parent / "golden_rct1.json").read_text(encoding="ascii"))
@@ -117,6 +221,8 @@ def values_of(kind: inspect.Type) -> st.SearchStrategy[Any]:
             return st.builds(cls, **{field.name: values_of(field.type) for field in fields})
         case inspect.ListType(item_type=item):
             return st.lists(values_of(item), max_size=3)
+        case inspect.DictType(key_type=key, value_type=value):
+            return st.dictionaries(values_of(key), values_of(value), max_size=3)
         case inspect.UnionType(types=types):
             return st.one_of([values_of(one) for one in types])
         case inspect.Metadata(type=inner):

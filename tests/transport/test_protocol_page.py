@@ -21,12 +21,21 @@ WORDS = {  # what the page calls the texts that have a pattern
         "key": messages.PublicKey,
     }.items()
 }
+VALUE = inspect.type_info(messages.Value)
 RECORDS: list[type[msgspec.Struct]] = [
     messages.Database,
     messages.QuantityInfo,
     messages.SensorInfo,
+    messages.DeviceInfo,
+    messages.SettingInfo,
+    messages.ActInfo,
+    messages.ArgumentInfo,
+    messages.Document,
+    messages.AppliedState,
+    messages.Mistake,
     messages.Reading,
     messages.Backlog,
+    messages.Watching,
     messages.Placed,
     messages.Allowed,
     messages.AllowList,
@@ -50,14 +59,28 @@ def described(kind: inspect.Type) -> tuple[str, str, str]:
         case inspect.Metadata(type=inner, extra=extra):
             word, _, limits = described(inner)
             return word, (extra or {}).get("unit", ""), limits
+        case inspect.UnionType() if kind == VALUE:
+            return "value", "", ""
         case inspect.UnionType(types=types):
             (value,) = [one for one in types if not isinstance(one, inspect.NoneType)]
             word, unit, limits = described(value)
             return f"{word} or nil", unit, limits
+        case inspect.StructType(cls=cls):
+            return linked(cls), "", ""
+    return described_many(kind)
+
+
+def linked(struct: type[msgspec.Struct]) -> str:
+    name = struct.TYPE if issubclass(struct, Message) else struct.__name__
+    return f"[{name}](#{name.lower()})"
+
+
+def described_many(kind: inspect.Type) -> tuple[str, str, str]:
+    match kind:
         case inspect.ListType(item_type=item, max_length=most):
             return f"array of {described(item)[0]}", "", f"at most {most}"
-        case inspect.StructType(cls=cls):
-            return f"[{cls.__name__}](#{cls.__name__.lower()})", "", ""
+        case inspect.DictType(key_type=inspect.StrType(max_length=32), value_type=item, max_length=most):
+            return f"map of {described(item)[0]}", "", f"at most {most}"
     return described_scalar(kind)
 
 
@@ -89,7 +112,7 @@ def default_of(field: inspect.Field) -> str:
     if field.required:
         return "required"
     value = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
-    return {"": "empty", "None": "nil", "False": "false", "[]": "empty"}.get(
+    return {"": "empty", "None": "nil", "False": "false", "[]": "empty", "{}": "empty"}.get(
         str(value), f"{value:g}" if value == 0 else "?"
     )
 
@@ -137,7 +160,7 @@ def test_every_record_of_a_message_has_its_table() -> None:
             case inspect.UnionType(types=types):
                 for one in types:
                     collect(one)
-            case inspect.ListType(item_type=inner) | inspect.Metadata(type=inner):
+            case inspect.ListType(item_type=inner) | inspect.DictType(value_type=inner) | inspect.Metadata(type=inner):
                 collect(inner)
 
     for message in MESSAGES.values():
