@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,15 +27,21 @@ class Up:
     """A running `reactorium up`, and what it said."""
 
     process: subprocess.Popen[str]
-    lines: deque[str] = field(default_factory=deque)
+    lines: list[str] = field(default_factory=list)
     said: threading.Condition = field(default_factory=threading.Condition)
+    reader: threading.Thread = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
 
     def read(self) -> None:
         assert self.process.stdout
-        for line in self.process.stdout:
-            with self.said:
-                self.lines.append(line.rstrip())
-                self.said.notify_all()
+        with self.process.stdout as output:
+            for line in output:
+                with self.said:
+                    self.lines.append(line.rstrip())
+                    self.said.notify_all()
 
     def wait_for(self, text: str, seconds: float) -> None:
         with self.said:
@@ -47,7 +52,7 @@ class Up:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def commands(self) -> set[str]:
-        return {" ".join(one.cmdline()).split(" -")[0] for one in self.family()}
+        return {" ".join(one.cmdline()).split(" -")[0].strip() for one in self.family()}
 
 
 @pytest.fixture
@@ -81,6 +86,7 @@ def starts() -> Iterator[list[Up]]:
         if one.process.poll() is None:
             one.process.terminate()
             one.process.wait(STOPPED)
+        one.reader.join(STOPPED)
 
 
 def start(machine: dict[str, str], starts: list[Up]) -> Up:
@@ -88,7 +94,6 @@ def start(machine: dict[str, str], starts: list[Up]) -> Up:
         reactorium("up"), env=machine, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     up = Up(process)
-    threading.Thread(target=up.read, daemon=True).start()
     starts.append(up)
     return up
 
