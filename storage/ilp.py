@@ -12,7 +12,7 @@ import msgspec
 from questdb import QuestDBError, Sender, TimestampNanos
 
 from storage.questdb import QuestDB, Unreachable
-from storage.rows import Event, Sample
+from storage.rows import Event, Sample, SettingRow
 from storage.spool import SpooledRow
 
 Cells = dict[str, Any]  # str, int, float or none by column: the client's own types are invariant and wider
@@ -166,5 +166,24 @@ def _add(lines: Lines, spooled: SpooledRow) -> None:
                 row.TABLE,
                 {"reactor": row.reactor, "source": row.source, "kind": row.kind, "spool": spooled.spool},
                 {"text": row.text, "seq": spooled.seq},
+                spooled.wall_us,
+            )
+        case SettingRow() as row:
+            lines.add(
+                row.TABLE,
+                {
+                    "reactor": row.reactor,
+                    "device": row.device,
+                    "setting": row.setting,
+                    "state": row.state,
+                    "spool": spooled.spool,
+                },
+                {
+                    "value": row.value,
+                    "number": row.number,
+                    "revision": row.revision,
+                    "author": row.author,
+                    "seq": spooled.seq,
+                },
                 spooled.wall_us,
             )

@@ -51,6 +51,11 @@ def event_gaps(database: QuestDB, reactor: str | None = None) -> list[Gap]:
     return _gaps(database, "events", ("source", "kind"), reactor)
 
 
+def setting_gaps(database: QuestDB, reactor: str | None = None) -> list[Gap]:
+    """Find missing rows of settings, as `sample_gaps` does samples."""
+    return _gaps(database, "settings", ("device", "setting", "state"), reactor)
+
+
 def missed_ticks(database: QuestDB, reactor: str, sensor: str, interval: float) -> list[Missed]:
     """Find times without a sample longer than 1.5 intervals that no event explains.
 
@@ -114,12 +119,12 @@ def resume(database: QuestDB, table: str) -> None:
     database.execute(f"ALTER TABLE {table} RESUME WAL")
 
 
-def _gaps(database: QuestDB, table: str, series: tuple[str, str], reactor: str | None) -> list[Gap]:
+def _gaps(database: QuestDB, table: str, series: tuple[str, ...], reactor: str | None) -> list[Gap]:
     """Rows are numbered from 1 in each series, so a number that does not follow its predecessor shows a gap."""
     names = ", ".join(("reactor", "spool", *series))
     where = "" if reactor is None else f"WHERE reactor = {literal(reactor)}"
     rows = database.query(
-        f"SELECT reactor, spool, {series[0]} || '/' || {series[1]}, coalesce(before, 0), seq - 1 FROM ("
+        f"SELECT reactor, spool, {" || '/' || ".join(series)}, coalesce(before, 0), seq - 1 FROM ("
         f"  SELECT {names}, seq, lag(seq) OVER (PARTITION BY {names} ORDER BY seq) before FROM {table} {where}"
         f") WHERE seq <> coalesce(before, 0) + 1 ORDER BY {names}, seq"
     )

@@ -30,4 +30,23 @@ class Event:
     taken_ns: int
 
 
-Row = Sample | Event
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """A setting that was applied or rejected (`state`). `number` is its value as a number: 0 or 1 of a switch.
+
+    `value` is the same as text; of a text or a choice there is no number.
+    """
+
+    TABLE: ClassVar[str] = "settings"
+    reactor: str
+    device: str
+    setting: str
+    value: str
+    number: float | None
+    revision: int
+    state: str
+    author: str
+    taken_ns: int
+
+
+Row = Sample | Event | SettingRow

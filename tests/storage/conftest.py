@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.rows import Event, Sample
+from storage.rows import Event, Sample, SettingRow
 from storage.spool import Anchor, Spool
 
 SECOND = 1_000_000_000
@@ -45,6 +45,10 @@ def sample(second: float, value: float | None = 7.0, *, sensor: str = "ph1", qua
 
 def event(second: float, text: str = "", kind: str = "started") -> Event:
     return Event("r1", "reactor", kind, text, round(second * SECOND))
+
+
+def setting(second: float, value: str = "40", number: float | None = 40.0, state: str = "applied") -> SettingRow:
+    return SettingRow("r1", "heater", "duty", value, number, 7, state, "ada", round(second * SECOND))
 
 
 def anchor(boot: str = BOOT, second: float = 100.0) -> Anchor:

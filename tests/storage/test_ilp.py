@@ -8,11 +8,11 @@ import pytest
 
 from storage.ilp import Ingest, Lines, LoginFailed, Outcome, RowRefused, SchemaMismatch, Stored, TryLater, judge
 from storage.questdb import QuestDB
-from storage.rows import Event, Sample
+from storage.rows import Row, Sample
 from storage.schema import ensure_schema, table_names
 from storage.spool import SpooledRow
 from tests.conftest import Server, free_ports
-from tests.storage.conftest import NOON, event, sample
+from tests.storage.conftest import NOON, event, sample, setting
 
 HEAD = "failed to parse line protocol:errors encountered on line(s):\n"
 
@@ -88,7 +88,7 @@ def test_what_cannot_be_encoded_leaves_the_rest_of_the_request_as_it_was() -> No
 def database(questdb: Server) -> Iterator[QuestDB]:
     client = questdb.client()
     ensure_schema(client)
-    for table in ("samples", "events"):
+    for table in ("samples", "events", "settings"):
         client.execute(f"TRUNCATE TABLE {table}")
         client.query(f"SELECT wait_wal_table('{table}')")
     yield client
@@ -102,7 +102,7 @@ def ingest(questdb: Server) -> Iterator[Ingest]:
     ingest.close()
 
 
-def spooled(seq: int, row: Sample | Event) -> SpooledRow:
+def spooled(seq: int, row: Row) -> SpooledRow:
     return SpooledRow(seq, "spool1", seq, NOON + seq, row)
 
 
@@ -127,6 +127,16 @@ def test_events_arrive_whatever_their_text(database: QuestDB, ingest: Ingest) ->
     assert stored(database, "events") == [
         ("r1", "reactor", "started", text, "spool1", 1, "2026-09-21T14:13:20.000001Z"),
         ("r1", "reactor", "started", "", "spool1", 2, "2026-09-21T14:13:20.000002Z"),
+    ]
+
+
+@pytest.mark.system
+def test_settings_arrive_with_every_column(database: QuestDB, ingest: Ingest) -> None:
+    rows = [setting(1), setting(2, "a'; DROP", None, "rejected")]
+    assert ingest.send([spooled(seq, row) for seq, row in enumerate(rows, 1)]) == Stored()
+    assert stored(database, "settings") == [
+        ("r1", "heater", "duty", "40", 40.0, 7, "applied", "ada", "spool1", 1, "2026-09-21T14:13:20.000001Z"),
+        ("r1", "heater", "duty", "a'; DROP", None, 7, "rejected", "ada", "spool1", 2, "2026-09-21T14:13:20.000002Z"),
     ]
 
 

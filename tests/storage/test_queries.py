@@ -12,7 +12,7 @@ from storage.rows import Event, Row, Sample
 from storage.schema import ensure_schema
 from storage.spool import SpooledRow
 from tests.conftest import Server
-from tests.storage.conftest import NOON
+from tests.storage.conftest import NOON, setting
 
 pytestmark = pytest.mark.system
 
@@ -26,7 +26,7 @@ class Tables:
 
     def put(self, rows: Sequence[SpooledRow]) -> None:
         assert self.ingest.send(rows) == Stored()
-        self.database.query("SELECT wait_wal_table('samples'), wait_wal_table('events')")
+        self.database.query("SELECT wait_wal_table('samples'), wait_wal_table('events'), wait_wal_table('settings')")
 
     def samples(self, seqs: Sequence[int], *, reactor: str = "r1", spool: str = "a", interval: float = 10.0) -> None:
         """One sample a number, each at its number times the interval."""
@@ -49,7 +49,7 @@ def spooled(seq: int, row: Row, spool: str, second: float) -> SpooledRow:
 def tables(questdb: Server) -> Iterator[Tables]:
     tables = Tables(questdb)
     ensure_schema(tables.database)
-    for table in ("samples", "events"):
+    for table in ("samples", "events", "settings"):
         tables.database.execute(f"TRUNCATE TABLE {table}")
         tables.database.query(f"SELECT wait_wal_table('{table}')")
     yield tables
@@ -86,6 +86,11 @@ def test_events_are_numbered_too(tables: Tables, database: QuestDB) -> None:
     tables.event(1, 0.0)
     tables.event(3, 60.0)
     assert queries.event_gaps(database, "r1") == [Gap("r1", "a", "reactor/started", 1, 2)]
+
+
+def test_settings_are_numbered_too(tables: Tables, database: QuestDB) -> None:
+    tables.put([spooled(1, setting(0), "a", 0.0), spooled(3, setting(0), "a", 60.0)])
+    assert queries.setting_gaps(database, "r1") == [Gap("r1", "a", "heater/duty/applied", 1, 2)]
 
 
 def test_a_missed_tick_is_found(tables: Tables, database: QuestDB) -> None:

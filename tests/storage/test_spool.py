@@ -8,7 +8,7 @@ import pytest
 
 from storage.rows import Sample
 from storage.spool import ROOM, Anchor, Spool, SpoolFull
-from tests.storage.conftest import BOOT, NOON, SECOND, MakeSpool, ManualClock, anchor, event, sample
+from tests.storage.conftest import BOOT, NOON, SECOND, MakeSpool, ManualClock, anchor, event, sample, setting
 from transport.messages import Database
 
 DATABASE = Database(address="http://db:9000", identity="abc", incarnation=1, schema_major=1, schema_minor=0)
@@ -34,6 +34,16 @@ def test_a_row_without_value_stays_without(make_spool: MakeSpool) -> None:
     spool.date(anchor())
     spool.append([sample(101, None)])
     assert waiting(spool) == [(1, None)]
+
+
+def test_settings_come_back_whole_and_are_numbered_by_device_setting_and_state(make_spool: MakeSpool) -> None:
+    spool = make_spool()
+    spool.date(anchor())
+    rows = [setting(101), setting(102, "on", None), setting(103, state="rejected")]
+    spool.append(rows)
+    batch = spool.batch(10)
+    assert [one.row for one in batch] == rows
+    assert [one.seq for one in batch] == [1, 2, 1]
 
 
 def test_seq_counts_each_sensor_and_quantity_and_goes_on_in_the_next_process(make_spool: MakeSpool) -> None:
@@ -157,6 +167,30 @@ def test_the_backlog_says_how_many_wait_and_since_when(make_spool: MakeSpool, cl
     spool.date(anchor())
     spool.confirm([row.id for row in spool.batch(1)])
     assert (spool.backlog().waiting, spool.backlog().oldest) == (1, 26.0)
+
+
+def test_the_backlog_never_looks_at_confirmed_rows(make_spool: MakeSpool) -> None:
+    """They are a hundred times as many as all others, and it is asked for every few seconds."""
+    spool = make_spool()
+    spool.append([sample(101), event(105)])
+    spool.date(anchor())
+    asked: list[str] = []
+    assert spool._db
+    spool._db.set_trace_callback(asked.append)
+    spool.backlog()
+    spool._db.set_trace_callback(None)
+    plans = {
+        step[3]
+        for query in asked
+        if query.startswith("SELECT") and " rows " in query
+        for step in spool._db.execute(f"EXPLAIN QUERY PLAN {query}")
+    }
+    assert plans == {
+        "SEARCH rows USING COVERING INDEX by_state (state=?)",
+        "SEARCH rows USING COVERING INDEX by_state (state=? AND kind=?)",
+        "SEARCH rows USING INTEGER PRIMARY KEY (rowid=?)",
+    }
+    assert not [query for query in asked if "state = 2" in query]
 
 
 def test_the_age_of_a_row_of_an_earlier_boot_is_told_by_the_wall_clock(
