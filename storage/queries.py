@@ -122,9 +122,10 @@ def resume(database: QuestDB, table: str) -> None:
 def _gaps(database: QuestDB, table: str, series: tuple[str, ...], reactor: str | None) -> list[Gap]:
     """Rows are numbered from 1 in each series, so a number that does not follow its predecessor shows a gap."""
     names = ", ".join(("reactor", "spool", *series))
+    path = " || '/' || ".join(series)
     where = "" if reactor is None else f"WHERE reactor = {literal(reactor)}"
     rows = database.query(
-        f"SELECT reactor, spool, {" || '/' || ".join(series)}, coalesce(before, 0), seq - 1 FROM ("
+        f"SELECT reactor, spool, {path}, coalesce(before, 0), seq - 1 FROM ("
         f"  SELECT {names}, seq, lag(seq) OVER (PARTITION BY {names} ORDER BY seq) before FROM {table} {where}"
         f") WHERE seq <> coalesce(before, 0) + 1 ORDER BY {names}, seq"
     )
