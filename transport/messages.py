@@ -34,7 +34,7 @@ Role = Literal["coordinator", "manager", "reactor", "operator"]
 Grade = Literal["ok", "stale", "fault", "out_of_range", "calibrating"]
 Kind = Literal["number", "switch", "choice", "text"]
 Life = Literal["ok", "stale", "lost"]
-Outcome = Literal["done", "failed", "refused", "expired", "unknown"]
+Outcome = Literal["begun", "done", "failed", "refused", "expired", "unknown"]
 ErrorCode = Literal[
     "malformed", "version", "type", "role", "name", "session", "epoch", "full", "later", "too_large", "internal"
 ]
@@ -394,7 +394,10 @@ class Act(Message, frozen=True, kw_only=True):
 
 
 class Done(Message, frozen=True, kw_only=True):
-    """reactor -> manager -> operator, or the manager's own: what became of an act; `unknown` when nobody can tell."""
+    """reactor -> manager -> operator, or the manager's own: what became of an act; `begun` when it takes a while.
+
+    `unknown` when nobody can tell how far it went.
+    """
 
     TYPE = "done"
     act: Annotated[str, Meta(max_length=64)]
