@@ -30,7 +30,7 @@ from transport.messages import Error, Heartbeat, Hello, ManagerInfo, Placed, Reg
 
 LISTEN = 2 * (1 + JITTER)  # heartbeat intervals after a start, for every manager that is there to be heard twice
 CONFIRM = 4.0  # heartbeat intervals; a placement that a heartbeat still does not show after them is forgotten
-PATIENCE = 10.0  # a hello waits so long for a manager before it is told to ask again
+PATIENCE = 14.0  # a hello waits so long for a manager before it is told to ask again: longer than the listening
 ASK_AGAIN = 5.0  # and this is when
 REGISTER = 45.0  # a process has so long to register: longer than the longest back-off of a manager's link
 LONGEST_BACK_OFF = 60.0  # between starts that fail

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from actors import placement as core
 from actors.placement import Action, Admit, Answer, Asker, Give, Note, Placement, Refuse, Start, Stop
-from transport.messages import Heartbeat, Hello, Placed, Register
+from transport.messages import Error, Heartbeat, Hello, Placed, Register
 
 KEY = "k" * 40
 OTHER_KEY = "o" * 40
@@ -64,6 +64,7 @@ class World:
         self.started: Counter[int] = Counter()
         self.stopped: Counter[int] = Counter()
         self.notes: list[str] = []
+        self.refusals: list[Error] = []
         self.start_works = True
         self.registers = True
         self.restart()
@@ -91,6 +92,7 @@ class World:
                     assert name == self.reactor_of(asker).name
                 case Refuse(asker, error):
                     assert error.retry > 0
+                    self.refusals.append(error)
                     self.reactor_of(asker).asked = None
                 case Admit(asker, name):
                     self.by_route(asker.route).known = True
@@ -459,23 +461,16 @@ def test_starts_that_fail_are_reported_and_tried_again_with_back_off(world: Worl
 def test_waiting_hellos_are_told_why(world: World) -> None:
     world.start_works = False
     world.add(1)
-    world.now += 1
-    world.hello(world.reactors["r0"])
-    actions = world.core.tick(world.now + core.PATIENCE)
-    [refusal] = [action for action in actions if isinstance(action, Refuse)]
-    assert refusal.error.code == "later"
-    assert refusal.error.text == "no manager yet: no such program"
+    world.run(core.PATIENCE + 2)
+    assert [(error.code, error.text) for error in world.refusals] == [("later", "no manager yet: no such program")]
 
 
 def test_a_full_house_says_so() -> None:
     world = World(numbers=1, capacity=1)
     world.run(LISTEN + 1)
-    world.add(1)
-    world.run(10)
-    world.add(1)
-    world.hello(world.reactors["r1"])
-    [refusal] = [action for action in world.core.tick(world.now + core.PATIENCE) if isinstance(action, Refuse)]
-    assert refusal.error.code == "full"
+    world.add(2)
+    world.run(core.PATIENCE + 2)
+    assert [(error.code, error.text) for error in world.refusals] == [("full", "all 1 managers are full")]
 
 
 def test_an_empty_manager_is_drained_then_stopped(world: World) -> None:
