@@ -153,6 +153,7 @@ class Shipper(Kept):
         if before is not None and _history(before) != _history(database):
             resent = self._spool.resend()
             logger.warning("another database, or an older state of it: {} retained rows are sent again", resent)
+            self._close()  # QuestDB acknowledges what an old connection writes into a table that was dropped
         if before != database:
             self._spool.set_destination(database)
         if self._ingest is None or self._address != database.address:

@@ -106,7 +106,10 @@ def post(database: QuestDB, lines: Lines, rows: Sequence[R], add: Callable[[Line
         status, body = database.write(bytes(lines))
     except Unreachable as error:
         return TryLater(str(error))
-    return judge(status, body, len(rows))
+    outcome = judge(status, body, len(rows))
+    if not isinstance(outcome, Stored):
+        database.close()  # the server judges a connection's rows by the table that it saw first, though that is gone
+    return outcome
 
 
 def judge(status: int, body: bytes, rows: int) -> Outcome:

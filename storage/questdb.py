@@ -44,7 +44,7 @@ class QuestDB:
         )
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; a later call opens new ones."""
         self._pool.clear()
 
     def execute(self, sql: str) -> None:

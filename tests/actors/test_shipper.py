@@ -190,7 +190,7 @@ def test_what_is_retained_is_sent_again_to_another_history(scene: Scene, other: 
     scene.tell(LogTo(other))
     assert scene.spool.log.count("resend") == 1
     assert scene.spool.destination == other
-    assert len(scene.ingests) == 1
+    assert [ingest.closed for ingest in scene.ingests] == [True, False]  # an old connection writes into dropped tables
 
 
 def test_the_same_history_elsewhere_gets_what_waits_and_no_more(scene: Scene) -> None:
