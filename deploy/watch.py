@@ -71,6 +71,8 @@ def _line(name: str, process: Mapping[str, Any]) -> str:
             return f"{name} runs (process {process['pid']})"
         case "BACKOFF" | "FATAL":
             return f"{name} does not start: see {process['logfile']}"
+        case "EXITED" if process["exitstatus"] < 0:
+            return f"{name} was killed"
         case "EXITED":
             return f"{name} ended with status {process['exitstatus']}"
     return ""

@@ -27,6 +27,11 @@ def test_a_process_that_came_back_between_two_looks_is_told() -> None:
     assert changes.since_last([process("manager", "manager_01", "RUNNING", 8)]) == ["manager_01 runs (process 8)"]
 
 
+def test_a_killed_process_is_told() -> None:
+    killed = {**process("manager", "manager_01", "EXITED"), "exitstatus": -1}
+    assert Changes().since_last([killed]) == ["manager_01 was killed"]
+
+
 def test_what_does_not_start_names_its_log_once() -> None:
     changes = Changes()
     for state, told in (("BACKOFF", 1), ("STARTING", 0), ("BACKOFF", 0), ("RUNNING", 1), ("BACKOFF", 1)):
