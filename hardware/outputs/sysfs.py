@@ -1,7 +1,7 @@
 """Linux's own PWM through /sys/class/pwm (kernel, Documentation/driver-api/pwm.rst): times in nanoseconds as text.
 
-The kernel refuses (EINVAL) a duty longer than the period and anything while the period is 0, and says of a channel that
-is disabled only that it is: some keep the level that they have. So off is first no duty, then disabled.
+The kernel refuses (EINVAL) a duty longer than the period, and anything else while the period is 0. Of a channel that is
+disabled it promises nothing, some keep the level that they have: off is first no duty, then disabled.
 """
 
 import os
@@ -17,6 +17,7 @@ from hardware.safe import FileWrite, SafeWrite
 _SECOND: Final = 10**9  # ns
 _EXPORT_TIME: Final = 1.0  # s until udev has let us in
 _EXPORT_PAUSE: Final = 0.02  # s between looks
+_SOME_PERIOD: Final = 10**6  # ns; until somebody asks for another
 _NORMAL, _INVERSED = "normal", "inversed"
 
 
@@ -44,8 +45,7 @@ class SysfsPwm(Output):
             _write(self._chip / "export", str(self.address.channel))
             self._wait()
         if _read(self._channel / "polarity") != self._polarity:
-            self.write(None)  # it cannot be changed while the channel is enabled
-            _write(self._channel / "polarity", self._polarity)
+            self._turn_round()
 
     def write(self, level: Level | None) -> None:
         """Write what differs. While the frequency changes there are no pulses, rather than wrong ones."""
@@ -81,6 +81,13 @@ class SysfsPwm(Output):
         names = (("duty_cycle", 0), ("period", period), ("duty_cycle", active), ("enable", 1))
         return tuple(self._file(name, value) for name, value in names)
 
+    def _turn_round(self) -> None:
+        """Change the polarity, which takes a channel that has a period and is disabled."""
+        if not self._number("period"):
+            _write(self._channel / "period", str(_SOME_PERIOD))
+        self.write(None)
+        _write(self._channel / "polarity", self._polarity)
+
     def _file(self, name: str, value: int) -> FileWrite:
         return FileWrite(str(self._channel / name), str(value))
 
@@ -115,12 +122,16 @@ def _read(path: Path) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write an existing file in one go, as the kernel wants it."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
-        try:
-            os.write(descriptor, text.encode("ascii"))
-        finally:
-            os.close(descriptor)
+        _put(path, text)
     except OSError as error:
         raise BusError(f"{path}: cannot write {text}: {error.strerror or error}") from error
+
+
+def _put(path: Path, text: str) -> None:
+    """Write an existing file in one go, as the kernel wants it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode("ascii"))
+    finally:
+        os.close(descriptor)
