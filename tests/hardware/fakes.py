@@ -3,11 +3,15 @@
 import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from smbus2 import i2c_msg
 
 from hardware.buses import Buses
+from hardware.device import DeviceDriver
 from hardware.driver import SensorDriver, Wiring
+
+Driver = TypeVar("Driver", bound=SensorDriver | DeviceDriver)
 
 I2C_READ_FLAG = 1
 
@@ -190,20 +194,18 @@ class Bench:
 
     def driver(
         self,
-        kind: Callable[[Wiring], SensorDriver],
+        kind: Callable[[Wiring], Driver],
         wire: str,
         script: Mapping[str, Answer | list[Answer]],
         **options: object,
-    ) -> tuple[SensorDriver, ScriptedCircuit]:
+    ) -> tuple[Driver, ScriptedCircuit]:
         """Make a driver of this kind wired to a circuit with this script, over `i2c` or `uart`."""
         circuit = ScriptedCircuit(dict(script))
         if wire == "uart":
             circuit.answers |= {"": "*ER", "C,0": "", "*OK,1": ""}
         return self.wire(kind, wire, circuit, **options), circuit
 
-    def wire(
-        self, kind: Callable[[Wiring], SensorDriver], wire: str, circuit: ScriptedCircuit, **options: object
-    ) -> SensorDriver:
+    def wire(self, kind: Callable[[Wiring], Driver], wire: str, circuit: ScriptedCircuit, **options: object) -> Driver:
         """Make a driver of this kind wired to this circuit."""
         if wire == "i2c":
             self.circuits[99] = circuit

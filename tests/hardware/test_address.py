@@ -1,6 +1,21 @@
+from collections.abc import Callable
+
 import pytest
 
-from hardware.buses.address import HostAddress, I2cAddress, UartAddress, bus_of, parse, parse_for
+from hardware.buses.address import (
+    ChipChannelAddress,
+    HostAddress,
+    I2cAddress,
+    LineAddress,
+    PwmAddress,
+    UartAddress,
+    bus_of,
+    parse,
+    parse_chip_channel,
+    parse_for,
+    parse_line,
+    parse_pwm,
+)
 from hardware.errors import BadConfiguration
 
 
@@ -46,3 +61,35 @@ def test_is_spelled_as_it_is_read(text: str) -> None:
 
 def test_names_the_kind_of_bus() -> None:
     assert [bus_of(parse(text)) for text in ("/b:1", "/t", "host")] == ["i2c", "uart", "none"]
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "address"),
+    [
+        (parse_pwm, "/sys/class/pwm/pwmchip0:1", PwmAddress("/sys/class/pwm/pwmchip0", 1)),
+        (parse_pwm, "/sys/class/pwm/pwmchip0/:01", PwmAddress("/sys/class/pwm/pwmchip0", 1)),
+        (parse_chip_channel, "/dev/i2c-1:0x40:3", ChipChannelAddress("/dev/i2c-1", 64, 3)),
+        (parse_chip_channel, "/dev/i2c-1:64:15", ChipChannelAddress("/dev/i2c-1", 64, 15)),
+        (parse_line, "/dev/gpiochip0:17", LineAddress("/dev/gpiochip0", 17)),
+        (parse_line, "run/a:b/gpio.sock:0", LineAddress("run/a:b/gpio.sock", 0)),
+    ],
+)
+def test_reads_outputs(read: Callable[[str, str], object], text: str, address: object) -> None:
+    assert read("driver", text) == address
+    assert read("driver", str(address)) == address
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "says"),
+    [
+        (parse_pwm, "/sys/class/pwm/pwmchip0", "PWM chip's folder and channel"),
+        (parse_line, "gpiochip0:17", "GPIO chip and line"),
+        (parse_line, "/dev/gpiochip0:-1", "GPIO chip and line"),
+        (parse_chip_channel, "/dev/i2c-1:3", "bus, address and channel"),
+        (parse_chip_channel, "/dev/i2c-1:0x40:16", "0 to 15, not 16"),
+        (parse_chip_channel, "/dev/i2c-1:0x00:1", "1 to 127"),
+    ],
+)
+def test_says_what_an_output_may_be(read: Callable[[str, str], object], text: str, says: str) -> None:
+    with pytest.raises(BadConfiguration, match=says):
+        read("driver", text)
