@@ -534,6 +534,42 @@ def test_a_full_manager_takes_its_own_reactor_back(world: World) -> None:
     assert world.sizes() == [50]
 
 
+def test_a_place_left_before_it_was_reported_counts_until_the_next_heartbeat() -> None:
+    world = World(numbers=2, capacity=1)
+    world.run(LISTEN + 1)
+    world.add(1)
+    world.run(3, step=0.5)
+    first, reactor = world.running[1], world.reactors["r0"]
+    first.mute = True  # it has attached the reactor, and not said so
+    first.attached["r0"] = reactor.epoch
+    world.beat(world.spawn(2))
+    world.core.tick(world.now)
+    world.core.processes({1: first.pid, 2: world.running[2].pid}, world.now)
+    world.leave(reactor)
+    world.hello(reactor)
+    assert reactor.welcome
+    assert reactor.welcome.endpoint == world.running[2].endpoint
+    world.add(1)
+    world.hello(world.reactors["r1"])
+    assert world.reactors["r1"].welcome is None
+    first.attached.clear()
+    world.beat(first)
+    assert world.reactors["r1"].welcome
+
+
+def test_a_manager_that_registers_twice_keeps_the_places_on_their_way() -> None:
+    world = World(numbers=1, capacity=1)
+    world.run(LISTEN + 1)
+    world.add(2)
+    world.hello(world.reactors["r0"])
+    world.look()
+    world.register(world.running[1])
+    assert world.reactors["r0"].welcome
+    world.register(world.running[1])
+    world.hello(world.reactors["r1"])
+    assert world.reactors["r1"].welcome is None
+
+
 def test_epochs_only_rise_whoever_remembers_them(world: World) -> None:
     world.add(1)
     reactor = world.reactors["r0"]
