@@ -8,15 +8,28 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import prod
 from typing import ClassVar
 
+from hardware.acts import Act, Argument, Value
 from hardware.buses.address import Address
 from hardware.driver import Wiring
 from hardware.safe import SafeWrite
 from hardware.values import Quantity
 
-Value = float | bool | str
+__all__ = [
+    "Act",
+    "Argument",
+    "DeviceDescriptor",
+    "DeviceDriver",
+    "Kind",
+    "Mistake",
+    "Setting",
+    "Value",
+    "check_arguments",
+    "check_settings",
+    "number",
+    "switch",
+]
 
 
 class Kind(StrEnum):
@@ -59,37 +72,6 @@ def number(  # noqa: PLR0913 - a setting has that many sides; by name after the 
 def switch(name: str, *, default: bool = False, safe: bool = False, survives: bool = True) -> Setting:
     """Make a setting that is on or off."""
     return Setting(name, "", Kind.SWITCH, 0.0, 1.0, 1.0, default, safe, survives)
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """A number that an act needs."""
-
-    name: str
-    unit: str
-    low: float
-    high: float
-    decimals: int
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """Something done once.
-
-    `volume` names the arguments whose product is the ml that count against dose limits, none when it doses nothing.
-    `timed`: the device's actor carries it out by switching the output for as long as it takes; any other is the
-    driver's own, whose `act` only begins it.
-    """
-
-    name: str
-    title: str
-    arguments: tuple[Argument, ...] = ()
-    volume: tuple[str, ...] = ()
-    timed: bool = False
-
-    def millilitres(self, arguments: Mapping[str, float]) -> float:
-        """How much it moves, in whichever direction; 0 when it doses nothing."""
-        return abs(prod(arguments[name] for name in self.volume)) if self.volume else 0.0
 
 
 @dataclass(frozen=True, slots=True)

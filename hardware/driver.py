@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from hardware.acts import Act, Value
 from hardware.buses import Buses
 from hardware.clock import Clock
 from hardware.values import Quantity
@@ -25,6 +26,7 @@ class Descriptor:
     buses: tuple[str, ...]
     longest_operation: float
     compensations: tuple[str, ...] = ()
+    acts: tuple[Act, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,13 @@ class SensorDriver(ABC):
     def compensate(self, quantity: str, value: float) -> None:
         """Tell the circuit what another sensor reads, in that quantity's unit; the driver renews it after a restart."""
         raise NotImplementedError(quantity)
+
+    def act(self, name: str, arguments: Mapping[str, float]) -> Mapping[str, Value]:
+        """Do one of the descriptor's acts; the result is what there is to say of it. `arguments` are checked.
+
+        `Refused` says that nothing was done; after any other error nobody knows.
+        """
+        raise NotImplementedError(f"{name}({arguments})")
 
     def close(self) -> None:  # noqa: B027 - most drivers hold nothing
         """Let go of what `open` took; never raises."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from hardware.ezo import commands
+from hardware.ezo.calibration import Point
 from hardware.ezo.circuit import Delays
 from hardware.ezo.options import Output
 from hardware.ezo.sensor import PRESSURE, SALINITY, TEMPERATURE, EzoSensor, describe
@@ -22,7 +23,8 @@ class EzoDo(EzoSensor):
     )
     delays = Delays(read=0.6, calibrate=1.3)
     compensations = (TEMPERATURE, SALINITY, PRESSURE)
-    descriptor = describe("ezo-do", "Atlas Scientific EZO DO", outputs, *compensations)
+    points = (Point("calibrate_air", "Calibrate in air"), Point("calibrate_zero", "Calibrate without oxygen", (0.0,)))
+    descriptor = describe("ezo-do", "Atlas Scientific EZO DO", outputs, *compensations, points=points)
 
     def renew(self, told: Mapping[str, float]) -> None:
         """Ask before telling: newer firmware forgets both when it restarts, older wears its memory with each order."""

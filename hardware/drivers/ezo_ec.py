@@ -1,9 +1,13 @@
 """Conductivity: Atlas Scientific EZO EC, default I2C address 100."""
 
+from hardware.acts import Argument
+from hardware.ezo.calibration import Point, point
 from hardware.ezo.circuit import Delays
 from hardware.ezo.options import Output, number
 from hardware.ezo.sensor import TEMPERATURE, EzoSensor, describe
 from hardware.values import Quantity
+
+_SOLUTION = Argument("conductivity", "µS/cm", 1.0, 500_000.0, 0)
 
 
 class EzoEc(EzoSensor):
@@ -22,4 +26,10 @@ class EzoEc(EzoSensor):
     delays = Delays(read=0.6, calibrate=1.2)  # s; calibration 0.6 by the data sheet, 1.2 in one driver
     compensations = (TEMPERATURE,)
     options = (number("k", "K", 0.1, 10.0), number("tds", "TDS", 0.01, 1.0))
-    descriptor = describe("ezo-ec", "Atlas Scientific EZO EC", outputs, *compensations)
+    points = (
+        Point("calibrate_dry", "Calibrate dry", ("dry",)),
+        point(_SOLUTION),
+        point(_SOLUTION, "low"),
+        point(_SOLUTION, "high"),
+    )
+    descriptor = describe("ezo-ec", "Atlas Scientific EZO EC", outputs, *compensations, points=points)

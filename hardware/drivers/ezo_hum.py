@@ -1,5 +1,7 @@
 """Air humidity: Atlas Scientific EZO HUM, default I2C address 111."""
 
+from hardware.acts import Argument
+from hardware.ezo.calibration import point
 from hardware.ezo.circuit import Delays
 from hardware.ezo.options import Output
 from hardware.ezo.sensor import EzoSensor, describe
@@ -17,4 +19,6 @@ class EzoHum(EzoSensor):
     )
     delays = Delays(read=0.3, calibrate=0.3)
     words = frozenset({"dew"})
-    descriptor = describe("ezo-hum", "Atlas Scientific EZO HUM", outputs)
+    points = (point(Argument("temperature", "°C", -40.0, 125.0, 2)),)
+    calibrates_with = "Tcal"  # its humidity cannot be calibrated
+    descriptor = describe("ezo-hum", "Atlas Scientific EZO HUM", outputs, points=points)

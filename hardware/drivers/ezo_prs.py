@@ -1,5 +1,7 @@
 """Pressure: Atlas Scientific EZO PRS, default I2C address 106."""
 
+from hardware.acts import Argument
+from hardware.ezo.calibration import Point, point
 from hardware.ezo.circuit import Delays
 from hardware.ezo.options import Output
 from hardware.ezo.sensor import EzoSensor, describe
@@ -14,4 +16,8 @@ class EzoPrs(EzoSensor):
     delays = Delays(read=0.9, calibrate=0.9)
     settings = (("U", "kPa"),)
     words = frozenset({"kpa"})
-    descriptor = describe("ezo-prs", "Atlas Scientific EZO PRS", outputs)
+    points = (
+        point(Argument("gauge_pressure", "kPa", 1.0, 510.3, 3)),
+        Point("calibrate_zero", "Calibrate at no pressure", (0.0,)),
+    )
+    descriptor = describe("ezo-prs", "Atlas Scientific EZO PRS", outputs, points=points)

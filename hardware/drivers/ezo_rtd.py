@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
+from hardware.acts import Argument
 from hardware.errors import BadAnswer
+from hardware.ezo.calibration import point
 from hardware.ezo.circuit import Delays
 from hardware.ezo.options import Output
 from hardware.ezo.sensor import EzoSensor, describe
@@ -18,7 +20,8 @@ class EzoRtd(EzoSensor):
     outputs = (Output("", Quantity("temperature", "°C", -126.0, 1254.0, 3)),)
     delays = Delays(read=0.6, calibrate=0.6)
     settings = (("S", "c"),)
-    descriptor = describe("ezo-rtd", "Atlas Scientific EZO RTD", outputs)
+    points = (point(Argument("temperature", "°C", -126.0, 1254.0, 3)),)
+    descriptor = describe("ezo-rtd", "Atlas Scientific EZO RTD", outputs, points=points)
 
     def read(self) -> Mapping[str, float]:
         """Take one reading; `BadAnswer` when no probe is plugged in."""

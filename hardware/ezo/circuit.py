@@ -47,6 +47,10 @@ class Circuit(ABC):
         `coded`: over UART a response code ends the answer, as nearly always.
         """
 
+    @abstractmethod
+    def reset(self) -> None:
+        """Send it back to factory settings: calibration, name, outputs are gone, and it starts again."""
+
     def read(self, command: str, delay: float) -> list[str]:
         """Take a reading (`R`, `RT,t`): its fields as text."""
         fields = self._exchange(command, delay, replies.reading)

@@ -119,35 +119,23 @@ def set_name(circuit: Circuit, text: str) -> None:
     circuit.order(f"Name,{text}")
 
 
-def calibrate(circuit: Circuit, *point: str | float) -> None:
-    """Take a calibration point: `(7.0, )` of ORP, `("mid", 7.0)` of pH, `("dry",)` of EC, none at all of DO in air."""
-    parts = ["Cal", *(part if isinstance(part, str) else spell(part) for part in point)]
+def calibrate(circuit: Circuit, *point: str | float, command: str = "Cal") -> None:
+    """Take a calibration point: `(7.0, )` of ORP, `("mid", 7.0)` of pH, `("dry",)` of EC, none at all of DO in air.
+
+    HUM's temperature has the command `Tcal` for this and the next two.
+    """
+    parts = [command, *(part if isinstance(part, str) else spell(part) for part in point)]
     circuit.order(",".join(parts), circuit.delays.calibrate)
 
 
-def calibration_points(circuit: Circuit) -> int:
+def calibration_points(circuit: Circuit, command: str = "Cal") -> int:
     """Ask how many points (on PRS: which) it is calibrated with; 0 is none."""
-    return _count(circuit, "Cal,?")
+    return int(_number(circuit, f"{command},?"))
 
 
-def clear_calibration(circuit: Circuit) -> None:
+def clear_calibration(circuit: Circuit, command: str = "Cal") -> None:
     """Forget every calibration point."""
-    circuit.order("Cal,clear", circuit.delays.calibrate)
-
-
-def calibrate_temperature(circuit: Circuit, celsius: float) -> None:
-    """Take HUM's temperature calibration point."""
-    circuit.order(f"Tcal,{spell(celsius)}", circuit.delays.calibrate)
-
-
-def temperature_calibration_points(circuit: Circuit) -> int:
-    """Ask whether HUM's temperature is calibrated: 1 or 0."""
-    return _count(circuit, "Tcal,?")
-
-
-def clear_temperature_calibration(circuit: Circuit) -> None:
-    """Forget HUM's temperature calibration."""
-    circuit.order("Tcal,clear", circuit.delays.calibrate)
+    circuit.order(f"{command},clear", circuit.delays.calibrate)
 
 
 def slope(circuit: Circuit) -> Slope:
@@ -244,10 +232,6 @@ def _number(circuit: Circuit, command: str) -> float:
     if value is None:
         raise _odd(circuit, command, fields)
     return value
-
-
-def _count(circuit: Circuit, command: str) -> int:
-    return int(_number(circuit, command))
 
 
 def _odd(circuit: Circuit, command: str, fields: list[str]) -> BadAnswer:

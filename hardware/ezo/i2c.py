@@ -31,6 +31,10 @@ class I2cCircuit(Circuit):
     def open(self) -> None:
         """Nothing to do: every write starts a conversation afresh."""
 
+    def reset(self) -> None:
+        """No answer can be read of what restarts."""
+        self._bus.write(self._address, b"Factory")
+
     def _exchange(
         self,
         command: str,

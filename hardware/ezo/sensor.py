@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
+from hardware.acts import Act, Value
 from hardware.driver import Descriptor, SensorDriver, Wiring
 from hardware.errors import BadAnswer, BadConfiguration, Refused
-from hardware.ezo import commands, replies, wires
+from hardware.ezo import calibration, commands, replies, wires
+from hardware.ezo.calibration import Point
 from hardware.ezo.circuit import Delays
 from hardware.ezo.options import Option, Output
 from hardware.values import Quantity, judge
@@ -19,8 +21,15 @@ SALINITY: Final = Quantity("salinity", "PSU", 0.0, 100.0, 1)
 PRESSURE: Final = Quantity("pressure", "kPa", 20.0, 600.0, 1)
 
 
-def describe(driver: str, title: str, outputs: tuple[Output, ...], *compensations: Quantity) -> Descriptor:
-    """Make the descriptor of an EZO driver."""
+def describe(
+    driver: str,
+    title: str,
+    outputs: tuple[Output, ...],
+    *compensations: Quantity,
+    points: tuple[Point, ...] = (),
+    acts: tuple[Act, ...] = (),
+) -> Descriptor:
+    """Make the descriptor of an EZO driver; `acts` are those beside what its points and its kind give."""
     return Descriptor(
         driver=driver,
         title=title,
@@ -28,6 +37,7 @@ def describe(driver: str, title: str, outputs: tuple[Output, ...], *compensation
         buses=wires.WIRES,
         longest_operation=_LONGEST_OPERATION,
         compensations=tuple(quantity.name for quantity in compensations),
+        acts=(*acts, *calibration.acts(points)),
     )
 
 
@@ -36,7 +46,8 @@ class EzoSensor(SensorDriver):
 
     The class attributes are the driver: `kind` as the circuit names itself (capitals, no dots), its outputs in the
     order of its readings, its delays, what it can be told, options of the file, `settings` that open() makes sure of
-    (command and value), and `words` that stand in readings beside the numbers (small letters).
+    (command and value), `words` that stand in readings beside the numbers (small letters), its calibration `points`
+    and the command that takes them.
     """
 
     kind: ClassVar[str]
@@ -46,6 +57,8 @@ class EzoSensor(SensorDriver):
     options: ClassVar[tuple[Option, ...]] = ()
     settings: ClassVar[tuple[tuple[str, str], ...]] = ()
     words: ClassVar[frozenset[str]] = frozenset()
+    points: ClassVar[tuple[Point, ...]] = ()
+    calibrates_with: ClassVar[str] = "Cal"
 
     def __init__(self, wiring: Wiring) -> None:
         """Read address and options; `BadConfiguration` lists every mistake in the options."""
@@ -58,6 +71,7 @@ class EzoSensor(SensorDriver):
             *((option.command, chosen.values[option.key]) for option in self.options if option.key in chosen.values),
         )
         self._told: dict[str, float] = {}
+        self._was_reset = False
         self._reads_compensated = True
 
     @property
@@ -77,9 +91,12 @@ class EzoSensor(SensorDriver):
         if len(self.outputs) > 1:
             self._choose_outputs()
         self._reads_compensated = True
+        self._was_reset = False
 
     def read(self) -> Mapping[str, float]:
         """Take one reading, compensated with what `compensate` was last told."""
+        if self._was_reset:
+            self.open()
         self.renew(self._told)
         fields = [field for field in self._measure() if field.lower() not in self.words]
         values = [number for field in fields if (number := replies.number(field)) is not None]
@@ -99,6 +116,31 @@ class EzoSensor(SensorDriver):
                 return
         takes = ", ".join(self.descriptor.compensations) or "nothing"
         raise BadConfiguration(f"{self.descriptor.driver} can be compensated for {takes}, not {quantity}")
+
+    def act(self, name: str, arguments: Mapping[str, float]) -> Mapping[str, Value]:
+        """Take a calibration point, or what every circuit can do; the result says how it is calibrated now."""
+        match name:
+            case calibration.FIND:
+                commands.find(self.circuit)
+                return {}
+            case calibration.RESET:
+                self._was_reset = True  # whatever comes of it
+                self.circuit.reset()
+                return {}
+            case calibration.STATE if self.points:
+                return self.calibrated()
+            case calibration.CLEAR if self.points:
+                commands.clear_calibration(self.circuit, self.calibrates_with)
+                return self.calibrated()
+        for point in self.points:
+            if point.name == name:
+                commands.calibrate(self.circuit, *point.words, *arguments.values(), command=self.calibrates_with)
+                return self.calibrated()
+        return super().act(name, arguments)
+
+    def calibrated(self) -> Mapping[str, Value]:
+        """Ask how it is calibrated."""
+        return {"points": commands.calibration_points(self.circuit, self.calibrates_with)}
 
     def renew(self, told: Mapping[str, float]) -> None:
         """Tell the circuit, before a reading, what it needs to know beside the temperature and may have lost."""

@@ -33,6 +33,10 @@ class UartCircuit(Circuit):
                     break
         self.order("*OK,1")
 
+    def reset(self) -> None:
+        """It says yes before it restarts."""
+        self.order("Factory")
+
     def _exchange(self, command: str, delay: float, parse: Parse | None, *, coded: bool = True) -> list[str]:
         """Take the last line that fits before `*OK`: stray readings of continuous mode come before the answer.
 

@@ -157,6 +157,21 @@ def test_commands(stage: Stage, wire: str) -> None:
 
 
 @WIRES
+@pytest.mark.parametrize("kind", DRIVERS, ids=lambda kind: kind.kind)
+def test_every_act(stage: Stage, kind: type[EzoSensor], wire: str) -> None:
+    driver = stage.driver(kind, wire)
+    driver.open()
+    for act in driver.descriptor.acts:
+        said = driver.act(act.name, {each.name: 0.5 * (max(each.low, 0.0) + each.high) for each in act.arguments})
+        if act.name == "clear_calibration":
+            assert said["points"] == 0
+        elif act.name.startswith("calibrate"):
+            assert isinstance(said["points"], int)
+    stage.clock.sleep(WARM_UP)
+    assert plausible(driver, driver.read())  # it was reset last, and is set up again
+
+
+@WIRES
 def test_compensation_is_renewed_after_a_restart(stage: Stage, wire: str) -> None:
     driver = stage.driver(EzoDo, wire)
     assert isinstance(driver, EzoDo)

@@ -32,8 +32,8 @@ def scaled(point: Point) -> Line:
 
 
 def through(first: Point, second: Point) -> Line:
-    """Draw the line of two points; two that see the same raw number only move it."""
-    if first[0] == second[0]:
+    """Draw the line of two points; two that see the same raw number, or say the same value, only move it."""
+    if first[0] == second[0] or first[1] == second[1]:
         return shifted(second)
     gain = (second[1] - first[1]) / (second[0] - first[0])
     return Line(gain, first[1] - gain * first[0])
