@@ -1,7 +1,7 @@
 """A vessel's file: what stands in it, checked at the door, every mistake at once."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -10,13 +10,15 @@ from hardware.vessel.circuits import KINDS
 from hardware.vessel.circuits.base import I2C_ADDRESSES
 from hardware.vessel.circuits.parts import CircuitConfig
 from hardware.vessel.options import checked, number, numbers_of
+from hardware.vessel.outputs import OutputConfig, read_outputs
 from hardware.vessel.tank import Actuators, TankConfig
 from hardware.vessel.trace import TraceConfig, read_columns
 
 BUS = "bus"  # what the control socket calls the whole I2C bus
-CIRCUIT_TEXTS = {"kind", "wire", "address", "capitals"}
+PUMPS = {"pmp"}  # kinds of circuits that drive something
+CIRCUIT_TEXTS = {"kind", "wire", "address", "capitals", "drives"}
 TRACE_KEYS = {"file", "follow", "interpolation", "time", "columns"}
-TABLES = {"tank", "actuators", "circuits", "trace"}
+TABLES = {"tank", "actuators", "circuits", "outputs", "trace"}
 NAME_LENGTH = 32
 
 
@@ -35,10 +37,14 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class VesselConfig:
-    """One vessel. `run_dir` gets its sockets, ports' links, journal and what its circuits keep."""
+    """One vessel. `run_dir` gets its sockets, ports' links, PWM chip, journal and what its circuits keep.
+
+    What an output or a pump drives is off until it does; the `actuators` are the others.
+    """
 
     run_dir: Path
     circuits: tuple[CircuitConfig, ...]
+    outputs: tuple[OutputConfig, ...] = ()
     tank: TankConfig = field(default_factory=TankConfig)
     actuators: Actuators = field(default_factory=Actuators)
     running: Running = field(default_factory=Running)
@@ -62,9 +68,12 @@ def load(path: Path, run_dir: Path | None = None) -> VesselConfig:
         mistakes.append(f"run_dir: {named!r} is not a path")
         named = ""
     circuits = _circuits(tables["circuits"], mistakes)
+    outputs = read_outputs(tables["outputs"], mistakes)
+    mistakes.extend(_conflicts(circuits, outputs, tables["actuators"]))
     config = VesselConfig(
         run_dir=path.parent / named,
         circuits=circuits,
+        outputs=outputs,
         tank=TankConfig(**checked(TankConfig, tables["tank"], "tank", mistakes)),
         actuators=Actuators(**checked(Actuators, tables["actuators"], "actuators", mistakes)),
         running=Running(**checked(Running, document, "vessel", mistakes)),
@@ -88,13 +97,24 @@ def _circuits(tables: Mapping[str, object], mistakes: list[str]) -> tuple[Circui
     if not tables:
         mistakes.append("circuits: a vessel needs at least one [circuits.NAME]")
     found = [_circuit(name, _table(table, f"circuits.{name}", mistakes), mistakes) for name, table in tables.items()]
-    circuits = tuple(circuit for circuit in found if circuit is not None)
-    taken: dict[int, str] = {}
+    return tuple(circuit for circuit in found if circuit is not None)
+
+
+def _conflicts(
+    circuits: Sequence[CircuitConfig], outputs: Sequence[OutputConfig], actuators: Mapping[str, object]
+) -> Iterator[str]:
+    """Find what two want: an address on the bus, a name, an actuator."""
+    taken: dict[int, str] = {output.address: "a PCA9685" for output in outputs if output.wire == "pca9685"}
     for circuit in circuits:
         if circuit.wire == "i2c" and taken.setdefault(circuit.address, circuit.name) != circuit.name:
-            other = taken[circuit.address]
-            mistakes.append(f"circuits.{circuit.name}.address: {circuit.address} is taken by {other}")
-    return circuits
+            yield f"circuits.{circuit.name}.address: {circuit.address} is taken by {taken[circuit.address]}"
+    names = {circuit.name for circuit in circuits}
+    yield from (f"outputs.{output.name}: the name is a circuit's" for output in outputs if output.name in names)
+    drivers = {name: f"actuators.{name}" for name in actuators}
+    driven = [(f"circuits.{circuit.name}", circuit.drives) for circuit in circuits if circuit.drives]
+    for where, drives in [*driven, *((f"outputs.{output.name}", output.drives) for output in outputs)]:
+        if drivers.setdefault(drives, where) != where:
+            yield f"{where}.drives: {drives} is already set by {drivers[drives]}"
 
 
 def _circuit(name: str, table: Mapping[str, object], mistakes: list[str]) -> CircuitConfig | None:
@@ -113,6 +133,11 @@ def _circuit(name: str, table: Mapping[str, object], mistakes: list[str]) -> Cir
     capitals = table.get("capitals", False)
     if not isinstance(capitals, bool):
         mistakes.append(f"{where}.capitals: {capitals!r} is neither true nor false")
+    drives = table.get("drives", "")
+    if drives and kind not in PUMPS:
+        mistakes.append(f"{where}.drives: only pumps ({', '.join(sorted(PUMPS))}) drive something")
+    elif drives and drives not in numbers_of(Actuators):
+        mistakes.append(f"{where}.drives: {drives!r} is none of {', '.join(numbers_of(Actuators))}")
     rest = {key: value for key, value in table.items() if key not in CIRCUIT_TEXTS}
     for key in rest.keys() - numbers_of(CircuitConfig).keys():
         known = sorted(CIRCUIT_TEXTS | numbers_of(CircuitConfig).keys())
@@ -123,7 +148,7 @@ def _circuit(name: str, table: Mapping[str, object], mistakes: list[str]) -> Cir
         return None
     kind = str(kind)
     address = KINDS[kind].data.address if address is None else cast("int", address)
-    return CircuitConfig(name, kind, str(wire), address, bool(capitals), **numbers)
+    return CircuitConfig(name, kind, str(wire), address, bool(capitals), str(drives), **numbers)
 
 
 def _trace(table: Mapping[str, object], folder: Path, circuits: set[str], mistakes: list[str]) -> TraceConfig | None:

@@ -3,8 +3,12 @@
 A frame is `length: u32 | kind: u8 | payload` (big endian; length counts the payload alone). A client sends one request
 and waits for its one answer. `TRANSFER` is an I2C transaction: `count: u8`, then for each message `address: u16 |
 flags: u16 (1 = read) | length: u16`, followed by the bytes when it is a write. `DONE` answers with the bytes of the
-reads one after another, `FAILED` with `errno: u16` and a text in UTF-8. A kind that the vessel does not know is
-answered with `FAILED` (EOPNOTSUPP): later buses take kinds of their own.
+reads one after another, `FAILED` with `errno: u16` and a text in UTF-8. A kind that a socket does not know is answered
+with `FAILED` (EOPNOTSUPP).
+
+The GPIO chip's socket takes `TAKE` (`line: u16 | flags: u8`, 1 = active low, 2 = active, then the consumer's name in
+UTF-8: take a line as output with this level), `SET` (`line: u16 | active: u8`), `GET` (`line: u16`, answered with one
+byte) and `RELEASE` (`line: u16`); a connection that ends releases its lines.
 """
 
 import struct
@@ -15,7 +19,10 @@ from enum import IntEnum
 HEADER = struct.Struct("!IB")
 MESSAGE = struct.Struct("!HHH")
 ERROR_NUMBER = struct.Struct("!H")
+LINE = struct.Struct("!H")
+LINE_LEVEL = struct.Struct("!HB")
 READ_FLAG = 1
+ACTIVE_LOW_FLAG, ACTIVE_FLAG = 1, 2
 LONGEST_FRAME = 65536
 MOST_MESSAGES = 42  # I2C_RDWR_IOCTL_MAX_MSGS of Linux' uapi/linux/i2c-dev.h
 
@@ -26,6 +33,10 @@ class Kind(IntEnum):
     TRANSFER = 1
     DONE = 2
     FAILED = 3
+    TAKE = 4
+    SET = 5
+    GET = 6
+    RELEASE = 7
 
 
 class FrameError(ValueError):

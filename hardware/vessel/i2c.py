@@ -1,12 +1,13 @@
-"""The I2C side: how a circuit behaves on the bus, and the bus that clients share.
+"""The I2C side: how a circuit behaves on the bus, and the bus that clients share with circuits and chips.
 
 Status bytes as Atlas Scientific documents them. No source says whether reading the status byte alone uses an answer up,
 or whether the command that wakes a circuit is carried out: here it does and it is not, the harder case for a driver.
 """
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from hardware.vessel.circuits.base import Circuit
 from hardware.vessel.circuits.parts import After, Reply
@@ -24,6 +25,30 @@ class TransferError(OSError):
     def __init__(self, number: int, text: str, after: float = 0.0) -> None:
         super().__init__(number, text)
         self.after = after
+
+
+class Target(Protocol):
+    """Something on the bus."""
+
+    @property
+    def name(self) -> str:
+        """What the journal calls it."""
+
+    @property
+    def address(self) -> int:
+        """Where it is."""
+
+    def answers(self, address: int, now: float, *, written: bool) -> bool:
+        """Whether it acknowledges `address` now, to be written to or read."""
+
+    def spell(self, data: bytes) -> str:
+        """Spell what is written to it for the journal."""
+
+    def write(self, data: bytes, now: float, address: int) -> None:
+        """Take what was written to `address`, one of those that it answers."""
+
+    def read(self, count: int, now: float, *, combined: bool) -> tuple[Delivery, bytes]:
+        """Give what a read of `count` bytes gets, for the journal and on the wire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +77,20 @@ class I2cCircuit:
         self._pending = None
         self.circuit.restart(now, reason)
 
-    def acknowledges(self, now: float) -> bool:
+    def answers(self, address: int, now: float, *, written: bool) -> bool:  # noqa: ARG002 - both alike
         """Whether it is there at all: with power, started, on this wire."""
-        return not (self._left or now < self.circuit.ready_at or Fault.ABSENT in self.circuit.faults)
+        there = not (self._left or now < self.circuit.ready_at or Fault.ABSENT in self.circuit.faults)
+        return there and address == self.address
 
-    def write(self, command: str, now: float) -> None:
+    def spell(self, data: bytes) -> str:
+        """Give the command."""
+        return data.rstrip(b"\0").decode("latin-1")  # the vendor's Python ends a command with NUL
+
+    def write(self, data: bytes, now: float, address: int) -> None:  # noqa: ARG002 - it has but one
         """Take a command; an answer that waited is gone."""
+        command = self.spell(data)
+        if not command:
+            return  # somebody only asks whether it is there
         self._pending = None
         circuit = self.circuit
         if circuit.asleep:
@@ -76,8 +109,12 @@ class I2cCircuit:
             case After.LEAVE:
                 self._left = True
 
-    def read(self, now: float, *, combined: bool) -> Delivery:
-        """Give what a read gets: in one transaction with its command always "still processing"."""
+    def read(self, count: int, now: float, *, combined: bool) -> tuple[Delivery, bytes]:
+        """Give status byte and answer: in one transaction with its command always "still processing"."""
+        delivery = self._answer(now, combined=combined)
+        return delivery, (bytes([delivery.status or 0]) + delivery.answer).ljust(count, b"\0")[:count]
+
+    def _answer(self, now: float, *, combined: bool) -> Delivery:
         pending, circuit = self._pending, self.circuit
         if circuit.asleep:
             circuit.asleep = False
@@ -106,11 +143,11 @@ class I2cCircuit:
 
 
 class I2cBus:
-    """The bus with all its circuits. Transfers of the server's thread only."""
+    """The bus with all that is on it. Transfers of the server's thread only."""
 
-    def __init__(self, circuits: Mapping[str, I2cCircuit], journal: Journal) -> None:
+    def __init__(self, targets: Sequence[Target], journal: Journal) -> None:
         self.faults: set[BusFault] = set()
-        self._circuits = circuits
+        self._targets = targets
         self._journal = journal
 
     def transfer(self, messages: Sequence[Read | Write], now: float) -> bytes:
@@ -129,30 +166,32 @@ class I2cBus:
         return read
 
     def _write(self, address: int, data: bytes, now: float) -> None:
-        command = data.rstrip(b"\0").decode("latin-1")  # the vendor's Python ends a command with NUL
-        circuit = self._circuit(address, now)
-        if circuit is None:
-            self._journal.write(self._name(address), command, error=errno.EREMOTEIO)
+        targets = self._answering(address, now, written=True)
+        if not targets:
+            name, command = self._silent(address, data)
+            self._journal.write(name, command, error=errno.EREMOTEIO)
             raise TransferError(errno.EREMOTEIO, "Remote I/O error")
-        self._journal.write(circuit.name, command)
-        if command:  # an empty write only asks whether somebody is there
-            circuit.write(command, now)
+        for target in targets:
+            self._journal.write(target.name, target.spell(data))
+            target.write(data, now, address)
 
     def _read(self, address: int, count: int, now: float, *, combined: bool) -> bytes:
-        circuit = self._circuit(address, now)
-        if circuit is None:
-            self._journal.read(self._name(address), Delivery(), error=errno.EREMOTEIO)
+        targets = self._answering(address, now, written=False)
+        if not targets:
+            self._journal.read(self._silent(address, b"")[0], Delivery(), error=errno.EREMOTEIO)
             raise TransferError(errno.EREMOTEIO, "Remote I/O error")
-        delivery = circuit.read(now, combined=combined)
-        self._journal.read(circuit.name, delivery)
-        return (bytes([delivery.status or 0]) + delivery.answer).ljust(count, b"\0")[:count]
+        delivery, answer = targets[0].read(count, now, combined=combined)
+        self._journal.read(targets[0].name, delivery)
+        return answer
 
-    def _circuit(self, address: int, now: float) -> I2cCircuit | None:
+    def _answering(self, address: int, now: float, *, written: bool) -> list[Target]:
         if BusFault.NACK in self.faults:
-            return None
-        there = (each for each in self._circuits.values() if each.address == address and each.acknowledges(now))
-        return next(there, None)
+            return []
+        return [each for each in self._targets if each.answers(address, now, written=written)]
 
-    def _name(self, address: int) -> str:
-        names = (each.name for each in self._circuits.values() if each.address == address)
-        return next(names, f"{address:#04x}")
+    def _silent(self, address: int, data: bytes) -> tuple[str, str]:
+        """Name what should have answered, and spell what it was told."""
+        for target in self._targets:
+            if target.address == address:
+                return target.name, target.spell(data)
+        return f"{address:#04x}", data.rstrip(b"\0").decode("latin-1")

@@ -1,4 +1,7 @@
-"""The vessel's journal: every write to and every read from a circuit, with its time; the referee of the system tests.
+"""The vessel's journal: every write to and every read from its hardware, with its time; the referee of system tests.
+
+What a write makes an output do is an entry of its own (`drive`), whatever the wire: the last one of an output is what
+it does to the tank.
 
 One JSON object a line, appended before the answer leaves the vessel. It survives a restart of the vessel.
 """
@@ -25,17 +28,18 @@ class Delivery:
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One transfer. `answer` is what was delivered, byte for byte as Latin-1, I2C's without its status byte."""
+    """One transfer, or what one did. `answer` is the bytes as Latin-1, a circuit's on I2C without its status byte."""
 
     ns: int  # CLOCK_BOOTTIME
     us: int  # since 1970
     circuit: str
-    do: str  # "write" or "read"
-    command: str  # what was written, or what this read answers
+    do: str  # "write", "read" or "drive"
+    command: str  # what was written, or what this read answers; what an output drives
     answer: str = ""
     status: int | None = None  # I2C's first byte
     error: int = 0  # errno of a transfer that failed
     reading: bool = False  # the answer is a reading that was taken for it
+    level: float | None = None  # what an output does now, in the unit of the actuator that it drives
 
 
 class Journal:
@@ -68,6 +72,11 @@ class Journal:
             delivery.reading,
         )
         self._note(entry)
+
+    def drive(self, output: str, actuator: str, level: float) -> None:
+        """Note what an output does from now on."""
+        now, wall = self._clock.monotonic_ns(), self._clock.wall_us()
+        self._note(Entry(now, wall, output, "drive", actuator, level=level))
 
     def close(self) -> None:
         """Let go of the file."""

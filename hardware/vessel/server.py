@@ -1,15 +1,16 @@
-"""The vessel's one thread: simulated bus, serial lines and control socket, served as they ask."""
+"""The vessel's one thread: simulated bus, serial lines, GPIO and PWM chips and control socket, served as they ask."""
 
 import errno
 import heapq
 import itertools
 import os
+import select
 import selectors
 import socket
 import termios
 import threading
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from pathlib import Path
 
@@ -21,8 +22,10 @@ from hardware.vessel.circuits.parts import Kept
 from hardware.vessel.config import VesselConfig
 from hardware.vessel.faults import BusFault
 from hardware.vessel.frames import FrameError, Kind, Unpacker
+from hardware.vessel.gpio import GpioChip
 from hardware.vessel.i2c import TransferError
 from hardware.vessel.journal import Journal
+from hardware.vessel.pwm import SETTLE, PwmChip
 from hardware.vessel.uart import UartCircuit
 from hardware.vessel.vessel import Declined, Vessel
 
@@ -33,7 +36,10 @@ BAUD_CODES = {300: termios.B300, 1200: termios.B1200, 2400: termios.B2400, 9600:
 BAUD_CODES |= {19200: termios.B19200, 38400: termios.B38400, 57600: termios.B57600, 115200: termios.B115200}
 INPUT_SPEED = 4  # index in what tcgetattr gives
 
-BUS_SOCKET, CONTROL_SOCKET, JOURNAL, KEPT = "i2c.sock", "control.sock", "journal.jsonl", "kept.json"
+BUS_SOCKET, GPIO_SOCKET, CONTROL_SOCKET = "i2c.sock", "gpio.sock", "control.sock"
+PWM_CHIP, JOURNAL, KEPT = "pwmchip0", "journal.jsonl", "kept.json"
+
+Serve = Callable[[socket.socket], Callable[[], None]]
 
 
 class Server:
@@ -54,7 +60,16 @@ class Server:
         self._lines = [SerialLine(folder, uart, self._journal) for uart in self.vessel.uarts.values()]
         for line in self._lines:
             self._watch(line.master, partial(self._hear, line))
-        self._listen(folder / BUS_SOCKET, self._serve_bus)
+        pins = {wire: [output.pin for output in config.outputs if output.wire == wire] for wire in ("gpio", "pwm")}
+        self._gpio = GpioChip(self._journal, partial(self.vessel.set_pin, "gpio"), self._has_gone)
+        self._pwm: PwmChip | None = None
+        if pins["pwm"]:
+            changed = partial(self.vessel.set_pin, "pwm")
+            self._pwm = PwmChip(folder / PWM_CHIP, pins["pwm"], self._journal, changed)
+            self._watch(self._pwm, self._look)
+        if pins["gpio"]:
+            self._listen(folder / GPIO_SOCKET, partial(self._serve_frames, self._switch))
+        self._listen(folder / BUS_SOCKET, partial(self._serve_frames, self._transfer))
         self._listen(folder / CONTROL_SOCKET, self._serve_control)
 
     def now(self) -> float:
@@ -73,6 +88,8 @@ class Server:
             handler()
         now = self.now()
         self.vessel.advance(now)
+        if self._pwm is not None and self._pwm.due() <= now:
+            self._look()
         while self._later and self._later[0][0] <= now:
             heapq.heappop(self._later)[2]()
         for line in self._lines:
@@ -90,21 +107,33 @@ class Server:
         self._selector.close()
         for line in self._lines:
             line.close()
-        for name in (BUS_SOCKET, CONTROL_SOCKET):
+        if self._pwm is not None:
+            self._pwm.close()
+        for name in (BUS_SOCKET, GPIO_SOCKET, CONTROL_SOCKET):
             (self._folder / name).unlink(missing_ok=True)
         self._journal.close()
 
     def _pause(self) -> float:
-        due = min([line.due() for line in self._lines] + [entry[0] for entry in self._later[:1]], default=float("inf"))
+        due = min(self.vessel.due(), *(line.due() for line in self._lines), *(entry[0] for entry in self._later[:1]))
+        if self._pwm is not None:
+            due = min(due, self._pwm.due())
         return min(max(due - self.now(), 0.0) / self._pace, LONGEST_PAUSE)
 
     def _hear(self, line: "SerialLine") -> None:
-        line.hear(self.now())
+        now = self.now()
+        self.vessel.advance(now)
+        line.hear(now)
 
-    def _watch(self, source: int | socket.socket, handler: Callable[[], None]) -> None:
+    def _look(self) -> None:
+        assert self._pwm is not None
+        now = self.now()
+        self.vessel.advance(now)
+        self._pwm.look(now, SETTLE * self._pace)
+
+    def _watch(self, source: "int | socket.socket | PwmChip", handler: Callable[[], None]) -> None:
         self._selector.register(source, selectors.EVENT_READ, handler)
 
-    def _listen(self, path: Path, serve: Callable[[socket.socket], Callable[[], None]]) -> None:
+    def _listen(self, path: Path, serve: Serve) -> None:
         listener = sockets.listen(path)
 
         def accept() -> None:
@@ -122,6 +151,7 @@ class Server:
         if client in self._clients:
             self._clients.remove(client)
             self._selector.unregister(client)
+            self._gpio.release_all(client)
             client.close()
 
     def _receive(self, client: socket.socket) -> bytes:
@@ -144,30 +174,46 @@ class Server:
             except OSError:
                 self._drop(client)
 
-    def _serve_bus(self, client: socket.socket) -> Callable[[], None]:
+    def _has_gone(self, client: Hashable) -> bool:
+        """Whether a GPIO line's holder has ended; what it said last is heard first, and its lines are released.
+
+        A process that has ended has lost its lines before anybody learns of its end: so they are free here at once.
+        """
+        assert isinstance(client, socket.socket)
+        poll = select.poll()
+        poll.register(client, 0)
+        while client in self._clients and any(event & select.POLLHUP for _, event in poll.poll(0)):
+            self._selector.get_key(client).data()
+        return client not in self._clients
+
+    def _serve_frames(
+        self, serve_one: Callable[[socket.socket, int, bytes], None], client: socket.socket
+    ) -> Callable[[], None]:
         unpacker = Unpacker()
 
         def serve() -> None:
             data = self._receive(client)
-            if BusFault.UNPLUGGED in self.vessel.bus.faults:
-                self._drop(client)
-                return
             try:
                 for kind, payload in unpacker.feed(data):
-                    self._transfer(client, kind, payload)
+                    self.vessel.advance(self.now())
+                    serve_one(client, kind, payload)
             except FrameError:
                 self._drop(client)
 
         return serve
 
+    def _switch(self, client: socket.socket, kind: int, payload: bytes) -> None:
+        self._send(client, self._gpio.serve(client, kind, payload))
+
     def _transfer(self, client: socket.socket, kind: int, payload: bytes) -> None:
+        if BusFault.UNPLUGGED in self.vessel.bus.faults:
+            self._drop(client)
+            return
         if kind != Kind.TRANSFER:
             self._send(client, frames.encode_failure(errno.EOPNOTSUPP, "Operation not supported"))
             return
-        now = self.now()
-        self.vessel.advance(now)
         try:
-            read = self.vessel.bus.transfer(frames.decode_transfer(payload), now)
+            read = self.vessel.bus.transfer(frames.decode_transfer(payload), self.vessel.now)
         except TransferError as error:
             answer = frames.encode_failure(error.errno or 0, error.strerror or "")
             self._after(error.after, lambda: self._send(client, answer))

@@ -41,6 +41,7 @@ class TankConfig:
     surface_transfer: float = number(2e-5, "1/s", 0.0, 0.1)
     acid_strength: float = number(100.0, "mol/m³ HCl", 0.0, 12000.0)
     base_strength: float = number(100.0, "mol/m³ NaOH", 0.0, 19000.0)
+    nutrients_strength: float = number(1000.0, "mol/m³ NaCl", 0.0, 6000.0)
     evaporation: float = number(0.0, "m³/s", 0.0, 1e-5)
     leak: float = number(1e-6, "m³/s", 0.0, 1e-2)
     ambient_humidity: float = number(45.0, "%", 1.0, 100.0)
@@ -52,7 +53,7 @@ class TankConfig:
 
 @dataclass(frozen=True, slots=True)
 class Actuators:
-    """What acts on the tank."""
+    """What acts on the tank. A pump that runs in reverse has a rate below 0, which no file can ask for."""
 
     heater: float = number(0.0, "W", 0.0, 5000.0)
     stirrer: float = number(3.0, "1/s", 0.0, 50.0)
@@ -60,6 +61,8 @@ class Actuators:
     air: float = number(1e-5, "m³/s", 0.0, 0.05)
     acid: float = number(0.0, "m³/s", 0.0, 1e-3)
     base: float = number(0.0, "m³/s", 0.0, 1e-3)
+    nutrients: float = number(0.0, "m³/s", 0.0, 1e-3)
+    carbon_dioxide: float = number(0.0, "m³/s of gas", 0.0, 1e-3)
     circulation: float = number(1e-5, "m³/s", 0.0, 0.01)
 
 
@@ -115,20 +118,28 @@ def oxygen_transfer(config: TankConfig, volume: float, speed: float, air: float)
 
 
 def dose(config: TankConfig, state: TankState, actuators: Actuators, duration: float) -> TankState:
-    """Volume and ions: acid (HCl) and base (NaOH) come in at ambient temperature, water evaporates or overflows."""
-    acid, base = actuators.acid * duration, actuators.base * duration
-    inflow = acid + base
-    warmth = (state.temperature * state.volume + (config.ambient + ZERO_CELSIUS) * inflow) / (state.volume + inflow)
-    volume = max(state.volume + inflow - config.evaporation * duration, config.volume / 100.0)
+    """Volume and ions: acid (HCl), base (NaOH) and nutrients (as NaCl) come in at ambient temperature.
+
+    Water evaporates or overflows; a pump in reverse takes the tank's own water away.
+    """
+    rates = (actuators.acid, actuators.base, actuators.nutrients)
+    acid, base, nutrients = (max(rate, 0.0) * duration for rate in rates)
+    least = config.volume / 100.0
+    left = max(state.volume + sum(min(rate, 0.0) for rate in rates) * duration, least)
+    inflow = acid + base + nutrients
+    warmth = (state.temperature * left + (config.ambient + ZERO_CELSIUS) * inflow) / (left + inflow)
+    volume = max(left + inflow - config.evaporation * duration, least)
     kept = min(1.0, config.capacity / volume)
+    share = kept * left / state.volume
+    salts = nutrients * config.nutrients_strength
     return replace(
         state,
         temperature=warmth,
         volume=volume * kept,
-        oxygen=state.oxygen * kept,
-        carbon=state.carbon * kept,
-        sodium=(state.sodium + base * config.base_strength) * kept,
-        chloride=(state.chloride + acid * config.acid_strength) * kept,
+        oxygen=state.oxygen * share,
+        carbon=state.carbon * share,
+        sodium=state.sodium * share + (base * config.base_strength + salts) * kept,
+        chloride=state.chloride * share + (acid * config.acid_strength + salts) * kept,
         circulated=state.circulated + actuators.circulation * duration,
     )
 
@@ -140,6 +151,13 @@ def warm(config: TankConfig, state: TankState, actuators: Actuators, duration: f
     ambient = config.ambient + ZERO_CELSIUS
     excess = linear(state.temperature - ambient, power / capacity, config.heat_loss / capacity, duration)
     return replace(state, temperature=ambient + excess)
+
+
+def enrich(config: TankConfig, state: TankState, actuators: Actuators, duration: float) -> TankState:
+    """CO2 from a bottle, measured as gas at ambient temperature: all of it dissolves, as in a good diffuser."""
+    ambient = config.ambient + ZERO_CELSIUS
+    moles = config.pressure * actuators.carbon_dioxide * duration / (GAS_CONSTANT * ambient)
+    return replace(state, carbon=state.carbon + moles)
 
 
 def breathe(config: TankConfig, state: TankState, actuators: Actuators, duration: float) -> TankState:
@@ -223,7 +241,7 @@ class Tank:
         """Let `duration` seconds of the vessel's time pass."""
         count = min(math.ceil(duration / STEP), STEPS)
         for _ in range(count):
-            for balance in (dose, warm, breathe, exchange):
+            for balance in (dose, warm, enrich, breathe, exchange):
                 self.state = balance(self.config, self.state, self.actuators, duration / count)
 
     def surroundings(self) -> Surroundings:

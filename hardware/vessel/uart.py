@@ -80,6 +80,9 @@ class UartCircuit:
 
     def speak(self, now: float) -> list[Delivery]:
         """Say what is due, each with its CR."""
+        for at, text in self.circuit.unasked:
+            self._lines.insert(sum(line.due <= at for line in self._lines), _Line(at, "", text))
+        self.circuit.unasked.clear()
         said = []
         while self.due() <= now:
             if self._lines and self._lines[0].due <= self._reading_due():
@@ -96,7 +99,7 @@ class UartCircuit:
 
     def _reading_due(self) -> float:
         circuit = self.circuit
-        streams = circuit.kept.numbers["C"] and not circuit.asleep and not self._left
+        streams = circuit.streams() and not circuit.asleep and not self._left
         return self._next_reading if streams else math.inf
 
     def _obey(self, command: str, now: float) -> None:

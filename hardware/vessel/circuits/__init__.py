@@ -11,6 +11,7 @@ from hardware.vessel.circuits.hum import HUM
 from hardware.vessel.circuits.o2 import O2
 from hardware.vessel.circuits.orp import ORP
 from hardware.vessel.circuits.ph import PH
+from hardware.vessel.circuits.pmp import PMP
 from hardware.vessel.circuits.prs import PRS
 from hardware.vessel.circuits.rtd import RTD
 
@@ -25,4 +26,5 @@ KINDS: Mapping[str, type[Circuit]] = {
     "o2": O2,
     "prs": PRS,
     "flo": FLO,
+    "pmp": PMP,
 }

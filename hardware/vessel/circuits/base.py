@@ -4,6 +4,7 @@ Facts are the data sheets' as public drivers and real circuits tell them. Times 
 in; nothing here waits. Where no source says, the comment says so and the stricter behaviour was chosen.
 """
 
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -55,6 +56,8 @@ class Circuit(ABC):
         self.feed = bench.feed
         self.chance = bench.chance
         self.surroundings = bench.surroundings
+        self.drive = bench.drive
+        self.unasked: list[tuple[float, str]] = []  # what it says by itself on a serial line, with its time
         self.restart_reason = "P"
         self._last: float | None = None
         self._exporting: list[str] = []
@@ -88,8 +91,16 @@ class Circuit(ABC):
         """Lose what is lost with the power."""
         self.temperature = self.data.reference_temperature or 0.0
 
+    def due(self) -> float:
+        """When `tick` has something to do at that very moment; infinite when it has not."""
+        return math.inf
+
     def tick(self, now: float) -> None:  # noqa: B027 - most do nothing
         """Do what the circuit does by itself as time passes."""
+
+    def streams(self) -> bool:
+        """Whether readings come by themselves on a serial line."""
+        return bool(self.kept.numbers["C"])
 
     def commands(self) -> dict[str, Handler]:
         """Give the handlers by name; a kind adds its own."""
@@ -137,6 +148,7 @@ class Circuit(ABC):
         self.started_at = now
         self.ready_at = now + STARTUP
         self.restart_reason = reason
+        self.unasked.clear()
         self._importing = ""
         self._exporting = []
         self.forget()

@@ -59,13 +59,17 @@ Handler = Callable[[Request], Reply]
 
 @dataclass(frozen=True, slots=True)
 class CircuitConfig:
-    """One `[circuits.NAME]`. `noise` none: that of its kind. `capitals`: replies as real firmware spells them."""
+    """One `[circuits.NAME]`. `noise` -1: that of its kind. `capitals`: replies as real firmware spells them.
+
+    `drives`: what of the tank a pump drives.
+    """
 
     name: str
     kind: str
     wire: str  # "i2c" or "uart"
     address: int  # on I2C
     capitals: bool = False
+    drives: str = ""
     noise: float = number(-1.0, "of the reading's unit, standard deviation; -1: that of its kind", -1.0, 1e4)
     drift: float = number(0.0, "of the reading's unit a day", -1e4, 1e4)
     offset: float = number(0.0, "of the reading's unit", -1e4, 1e4)
@@ -87,12 +91,16 @@ class Kept(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a circuit is put to work with: what its probe is exposed to, chance, a recorded trace, what it kept."""
+    """What a circuit is put to work with: what its probe is exposed to, chance, a recorded trace, what it kept.
+
+    A pump tells `drive` its rate in m³/s whenever it changes.
+    """
 
     surroundings: Callable[[], Surroundings]
     chance: random.Random
     feed: Feed | None = None
     kept: Kept | None = None
+    drive: Callable[[float], None] = lambda rate: None  # noqa: ARG005 - nothing hangs there
 
 
 @dataclass(frozen=True, slots=True)

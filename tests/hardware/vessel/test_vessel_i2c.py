@@ -37,7 +37,7 @@ class Master:
 @pytest.fixture
 def master(workbench: Workbench, journal: Journal) -> Master:
     circuits = {kind: I2cCircuit(workbench.circuit(kind)) for kind in ("ph", "rtd")}
-    return Master(I2cBus(circuits, journal), circuits["ph"])
+    return Master(I2cBus(list(circuits.values()), journal), circuits["ph"])
 
 
 def failure(master: Master, now: float = 0.0) -> int | None:

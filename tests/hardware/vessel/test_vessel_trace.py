@@ -41,7 +41,7 @@ def test_the_trace_says_who_follows_it() -> None:
 def test_a_row_is_used_up_by_its_delivery_alone(workbench: Workbench, journal: Journal) -> None:
     """Neither a read that came too early nor a command whose answer nobody fetched costs a row."""
     circuit = I2cCircuit(workbench.circuit("do", feed=ByReading(COLUMN), noise=5.0, gain=3.0))
-    bus = I2cBus({"do": circuit}, journal)
+    bus = I2cBus([circuit], journal)
     answers = []
     for row in range(3):
         now = 10.0 * row
