@@ -48,8 +48,7 @@ def open_chip(path: str) -> Chip:
     if stat.S_ISSOCK(Path(path).stat().st_mode):
         from hardware.vessel import client  # noqa: PLC0415 - real hardware never loads the simulation
 
-        chip: Chip = client.SocketChip(path)  # type: ignore[attr-defined] # the vessel's outputs follow
-        return chip
+        return client.SocketChip(path)
     import gpiod  # noqa: PLC0415 - 4 MiB that a reactor without GPIO does not carry
 
     return gpiod.Chip(path)

@@ -22,12 +22,8 @@ class LineOutput(Output):
         """See that the chip is there."""
         self._line.find()
 
-    def open(self) -> None:
-        """Take the line; it is off."""
-        self._line.set(active=False)
-
     def write(self, level: Level | None) -> None:
-        """Switch it; any level is on."""
+        """Switch it; any level is on. The first write takes the line."""
         self._line.set(active=level is not None)
 
     def read(self) -> Level | None:

@@ -104,7 +104,6 @@ class ChipChannel(Output):
                 f"{self.address}: frequency {frequency:g} Hz: the chip has one for all its channels, and at "
                 f"{_frequency(now):.1f} Hz it serves channel {', '.join(others)}: switch off what is there first"
             )
-        self._put(self._register, *_OFF)
         self._put(_MODE1, _AWAKE | _SLEEP)
         self._put(_PRESCALE, prescale)
         self._wake()

@@ -4,7 +4,7 @@ import pytest
 
 from hardware.drivers.pca9685 import Pca9685
 from hardware.errors import BadAnswer, BadConfiguration, NoAnswer, Refused
-from tests.hardware.simulators import ALL_CALL, INCREMENT, MODE1, SLEEP, Rig
+from tests.hardware.simulators import ALL_CALL, BUS, CHIP, INCREMENT, MODE1, SLEEP, Rig
 
 ON = {"on": True, "duty": 40.0, "frequency": 1000.0}
 
@@ -164,6 +164,25 @@ def test_channels_on_threads_of_their_own_agree_on_a_frequency(rig: Rig) -> None
     assert len(parity) == 1
     assert {number % 2 for number in refused} == {1 - parity.pop()}
     assert rig.chip.frequency == pytest.approx(1017.25 if refused[0] % 2 else 100.06, abs=0.5)
+
+
+def test_the_chip_is_held_while_what_all_share_is_looked_at_and_changed(rig: Rig) -> None:
+    device = channel(rig, 3)
+    lock = rig.buses.i2c(BUS).chip_lock(CHIP)
+    held: list[bool] = []
+    rig.watch = lambda: held.append(lock.locked())
+    device.apply(ON)
+    device.open()
+    device.make_safe()
+    assert len(held) > 8
+    assert all(held)
+
+
+def test_a_channel_that_idles_is_off_once_it_is_safe(rig: Rig) -> None:
+    device = channel(rig, 3)
+    device.apply(ON | {"duty": 0.0})
+    rig.guard(device.safe_writes())
+    assert device.read_back() == {"on": False}
 
 
 def test_a_chip_that_went_away(rig: Rig) -> None:

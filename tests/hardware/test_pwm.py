@@ -41,6 +41,14 @@ def test_off_takes_the_duty_away_before_it_disables(rig: Rig, device: Pwm) -> No
     assert rig.pwm.seen == ["pwm1/duty_cycle 0", "pwm1/enable 0"]
 
 
+def test_what_is_safe_when_on_is_written_whatever_the_period_was(rig: Rig) -> None:
+    air = rig.make(Pwm, rig.address("pwm"), safe=30.0)
+    air.open()
+    air.apply({"on": True, "duty": 90.0, "frequency": 100.0})
+    rig.guard(air.safe_writes())
+    assert air.read_back() == {"on": True, "duty": 30.0, "frequency": 1000.0}
+
+
 def test_on_without_duty_is_not_off(rig: Rig, device: Pwm) -> None:
     device.apply(ON | {"duty": 0.0})
     assert device.read_back() == {"on": True, "duty": 0.0, "frequency": 1000.0}
