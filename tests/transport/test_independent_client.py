@@ -27,12 +27,23 @@ class Servers:
         self.seen: list[Message] = []
         self._session = Session("none")
         self._sessions = 0
+        self._threads: list[threading.Thread] = []
         self.listener: Listener = world.server.listen(
             "tcp://127.0.0.1:*",
             allow=world.peer_of,
             accept={"reactor": {Hello, Attach, Status}},
-            deliver=lambda batch: threading.Thread(target=self.serve, args=[batch]).start(),
+            deliver=self.deliver,
         )
+
+    def deliver(self, batch: list[Received]) -> None:
+        """Leave the wire's thread at once, as an actor would."""
+        thread = threading.Thread(target=self.serve, args=[batch])
+        self._threads.append(thread)
+        thread.start()
+
+    def wait(self) -> None:
+        for thread in self._threads:
+            thread.join()
 
     def serve(self, batch: list[Received]) -> None:
         for received in batch:
@@ -71,10 +82,9 @@ class Servers:
 
 @pytest.fixture
 def servers(world: World) -> Iterator[Servers]:
-    yield Servers(world)
-    for thread in threading.enumerate():
-        if thread.name.startswith("Thread-"):
-            thread.join()
+    made = Servers(world)
+    yield made
+    made.wait()
 
 
 def run(servers: Servers, keys: KeyPair, folder: Path, statuses: int) -> tuple[int, list[dict[str, Any]]]:
