@@ -14,7 +14,7 @@ test: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -m "not system"
+	$(BIN)/pytest -q -n auto -m "not system"
 	$(BIN)/pytest -q -m system
 
 bench: .venv/dev
