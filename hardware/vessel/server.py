@@ -114,7 +114,7 @@ class Server:
         self._journal.close()
 
     def _pause(self) -> float:
-        due = min(self.vessel.due(), *(line.due() for line in self._lines), *(entry[0] for entry in self._later[:1]))
+        due = min([self.vessel.due(), *(line.due() for line in self._lines), *(entry[0] for entry in self._later[:1])])
         if self._pwm is not None:
             due = min(due, self._pwm.due())
         return min(max(due - self.now(), 0.0) / self._pace, LONGEST_PAUSE)

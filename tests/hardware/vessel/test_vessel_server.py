@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -286,3 +287,9 @@ def test_the_program_shares_no_code_with_the_drivers() -> None:
     for file in source.rglob("*.py"):
         for forbidden in ("hardware.ezo", "hardware.drivers", "hardware.buses"):
             assert forbidden not in file.read_text(), file
+
+
+def test_a_vessel_without_a_serial_line_is_served(serve: Serve, config: VesselConfig) -> None:
+    serve(replace(config, circuits=CIRCUITS[:1]))
+    with VesselControl(config.run_dir / "control.sock") as control:
+        assert control.state()["circuits"] != {}
