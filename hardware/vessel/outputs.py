@@ -50,7 +50,10 @@ def read_outputs(tables: Mapping[str, object], mistakes: list[str]) -> tuple[Out
     taken: dict[tuple[str, int, int], str] = {}
     for name, table in tables.items():
         where = f"outputs.{name}"
-        output = _Reader(name, table, where, mistakes).output()
+        if not isinstance(table, dict):
+            mistakes.append(f"{where}: {table!r} is not a table")
+            continue
+        output = _Reader(name, cast("dict[str, object]", table), where, mistakes).output()
         if output is not None:
             pin = (output.wire, output.address, output.pin)
             if taken.setdefault(pin, name) != name:
@@ -62,14 +65,12 @@ def read_outputs(tables: Mapping[str, object], mistakes: list[str]) -> tuple[Out
 class _Reader:
     """Takes one table apart."""
 
-    def __init__(self, name: str, table: object, where: str, mistakes: list[str]) -> None:
+    def __init__(self, name: str, table: Mapping[str, object], where: str, mistakes: list[str]) -> None:
         self._name = name
         self._where = where
         self._mistakes = mistakes
         self._before = len(mistakes)
-        if not isinstance(table, dict):
-            mistakes.append(f"{where}: {table!r} is not a table")
-        self._left = dict(cast("dict[str, object]", table)) if isinstance(table, dict) else {}
+        self._left = dict(table)
 
     def output(self) -> OutputConfig | None:
         """Give the output; none when something is wrong with it."""

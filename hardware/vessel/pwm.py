@@ -11,7 +11,7 @@ import errno
 import math
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,10 +56,22 @@ class _State:
 class _Channel:
     """An exported channel."""
 
-    def __init__(self, folder: Path, state: _State) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.state = state
+        self.state = _State()
+        self.high: float | None = None  # share of the time that its pin is high; none until it was enabled
         self.refuse_at = math.inf  # when files that contradict each other are put back
+
+    def take(self, after: _State) -> None:
+        """Go over to another state."""
+        before, self.state = self.state, after
+        if after.enable:
+            active = after.duty_cycle / after.period
+        elif before.enable:
+            active = float(before.duty_cycle > 0)
+        else:
+            return
+        self.high = 1.0 - active if after.polarity == "inversed" else active
 
 
 class PwmChip:
@@ -71,7 +83,6 @@ class PwmChip:
         self._changed = changed
         self._watch = Watch()
         self._channels: dict[int, _Channel] = {}
-        self._pins: dict[int, float] = {}
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         for name, text in (("npwm", f"{PWM_CHANNELS}\n"), ("export", ""), ("unexport", "")):
@@ -127,7 +138,7 @@ class PwmChip:
 
     def _export(self, number: int) -> None:
         """Make a channel's files; they appear all at once."""
-        channel = _Channel(self._folder / f"pwm{number}", _State())
+        channel = _Channel(self._folder / f"pwm{number}")
         fresh = self._folder / f".pwm{number}"
         fresh.mkdir()
         for name in NAMES:
@@ -140,8 +151,11 @@ class PwmChip:
         """Take over what its files say, one by one in whatever order the kernel allows."""
         texts = {name: text for name in NAMES if (text := _read(channel.folder / name))}
         different = {name: texts[name] for name in APPLIED if texts.get(name, "") not in {"", channel.state.text(name)}}
-        while name := self._apply_one(number, channel, different):
+        before = channel.high
+        while name := self._apply_one(channel, different):
             del different[name]
+        if channel.high is not None and channel.high != before:
+            self._changed(number, channel.high)
         if not different:
             channel.refuse_at = math.inf
         elif now < channel.refuse_at:
@@ -150,29 +164,17 @@ class PwmChip:
             channel.refuse_at = math.inf
             self._refuse(channel, different)
 
-    def _apply_one(self, number: int, channel: _Channel, different: dict[str, str]) -> str | None:
+    def _apply_one(self, channel: _Channel, different: Mapping[str, str]) -> str | None:
+        """Take over one file that the kernel allows now, give its name."""
         for name, text in different.items():
             after = channel.state.changed(name, text)
             if after is not None:
                 self._journal.write(channel.folder.name, f"{name} {text}")
-                before, channel.state = channel.state, after
-                self._drive(number, before, after)
+                channel.take(after)
                 return name
         return None
 
-    def _drive(self, number: int, before: _State, after: _State) -> None:
-        if after.enable:
-            active = after.duty_cycle / after.period
-        elif before.enable:
-            active = float(before.duty_cycle > 0)
-        else:
-            return
-        high = 1.0 - active if after.polarity == "inversed" else active
-        if self._pins.get(number) != high:
-            self._pins[number] = high
-            self._changed(number, high)
-
-    def _refuse(self, channel: _Channel, different: dict[str, str]) -> None:
+    def _refuse(self, channel: _Channel, different: Mapping[str, str]) -> None:
         """Put back what the kernel would not have taken; renamed into place, so that nobody reads half of it."""
         for name, text in different.items():
             self._journal.write(channel.folder.name, f"{name} {text}", error=errno.EINVAL)

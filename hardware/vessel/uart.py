@@ -104,9 +104,9 @@ class UartCircuit:
 
     def _obey(self, command: str, now: float) -> None:
         circuit = self.circuit
-        before = circuit.kept.numbers["C"]
+        before = (circuit.kept.numbers["C"], circuit.streams())
         reply = circuit.execute(command, now)
-        if circuit.kept.numbers["C"] != before:
+        if (circuit.kept.numbers["C"], circuit.streams()) != before:
             self._next_reading = now + circuit.kept.numbers["C"]
         delay = REFUSAL_DELAY if reply.refused else reply.delay
         due = max(now, self._busy_until) + delay + circuit.config.slower + circuit.faults.delay

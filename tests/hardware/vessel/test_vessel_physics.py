@@ -18,6 +18,7 @@ from hardware.vessel.tank import (
     acidity,
     breathe,
     dose,
+    enrich,
     exchange,
     linear,
     oxygen_transfer,
@@ -245,3 +246,34 @@ def test_a_vessel_far_ahead_of_life_stays_physical() -> None:
     assert 0.0 < seen.oxygen_share < 5.0
     assert 0.0 < seen.carbon_dioxide < 1e4
     assert 5.0 < seen.ph < 12.0
+
+
+def test_nutrients_bring_salt_and_a_reversed_pump_takes_all_alike() -> None:
+    config = TankConfig()
+    tank = Tank(config, QUIET)
+    richer = dose(config, tank.state, replace(QUIET, nutrients=1e-6), 100.0)
+    brought = 1e-4 * config.nutrients_strength
+    assert richer.volume == pytest.approx(config.volume + 1e-4)
+    assert richer.sodium - tank.state.sodium == pytest.approx(brought)
+    assert richer.chloride - tank.state.chloride == pytest.approx(brought)
+    poorer = dose(config, richer, replace(QUIET, acid=-2e-6, base=-1e-6), 100.0)
+    share = 1.0 - 3e-4 / richer.volume
+    assert poorer.volume == pytest.approx(richer.volume * share)
+    for name in ("oxygen", "carbon", "sodium", "chloride"):
+        assert getattr(poorer, name) == pytest.approx(getattr(richer, name) * share)
+    assert poorer.temperature == pytest.approx(richer.temperature)
+
+
+def test_a_tank_is_never_pumped_dry() -> None:
+    config = TankConfig()
+    state = dose(config, Tank(config, QUIET).state, replace(QUIET, acid=-1e-3), 1e6)
+    assert state.volume == pytest.approx(config.volume / 100.0)
+
+
+def test_bottled_carbon_dioxide_dissolves_by_the_gas_law() -> None:
+    config = TankConfig()
+    tank = Tank(config, QUIET)
+    state = enrich(config, tank.state, replace(QUIET, carbon_dioxide=1e-6), 600.0)
+    moles = config.pressure * 6e-4 / (GAS_CONSTANT * (config.ambient + ZERO_CELSIUS))
+    assert state.carbon - tank.state.carbon == pytest.approx(moles)
+    assert acidity(state) < acidity(tank.state)
