@@ -1,11 +1,15 @@
 """Frozen configuration: what deploy/ makes of the environment and the files, and the actors run on.
 
-Checked when it was made; nothing here is checked again. Times in seconds, sizes in bytes.
+Checked when it was made; nothing here is checked again. Times in seconds, sizes in bytes, volumes in ml.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
+
+from hardware.device import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,72 @@ class SensorConfig:
     sample_interval: float
     options: Mapping[str, object]
     compensation: Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class DoseLimits:
+    """The most that one device doses, in ml: at once, within any hour, within any day."""
+
+    dose: float = math.inf
+    hour: float = math.inf
+    day: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfig:
+    """One `[[devices]]` of a reactor's file. `looks` picks its picture; `settings` go before the driver's defaults."""
+
+    name: str
+    label: str
+    looks: str
+    driver: str
+    address: str
+    options: Mapping[str, object]
+    settings: Mapping[str, Value]
+    limits: DoseLimits
+
+
+@dataclass(frozen=True, slots=True)
+class MaxOn:
+    """An interlock: never on for longer than so many seconds at a time."""
+
+    KEY: ClassVar[str] = "max_on"
+    name: str
+    device: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class MinOff:
+    """An interlock: once off, it stays off for so many seconds."""
+
+    KEY: ClassVar[str] = "min_off"
+    name: str
+    device: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """An interlock: of these devices no two are ever on together."""
+
+    KEY: ClassVar[str] = "apart"
+    name: str
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """An interlock: off while this reading is not `ok`."""
+
+    KEY: ClassVar[str] = "needs"
+    name: str
+    device: str
+    sensor: str
+    quantity: str
+
+
+Interlock = MaxOn | MinOff | Apart | Needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +115,8 @@ class ReactorConfig:
     spool_limit: int
     spool_retention: float
     pace: float  # shortens waits and intervals alike; 1 except on simulated vessels
+    devices: tuple[DeviceConfig, ...] = ()
+    interlocks: tuple[Interlock, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """The link: the reactor's one connection to the outside. link_core.py decides, this carries out."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +9,7 @@ from random import Random
 from loguru import logger
 
 from actors import link_core as core
+from actors.files import write_whole
 from actors.keeper import Kept, Report, tell
 from actors.live import Around
 from transport.messages import (
@@ -63,12 +63,7 @@ class EpochFile:
 
     def write(self, epoch: int) -> None:
         """Replace it, whole or not at all. Raises OSError."""
-        new = self._path.with_suffix(".new")
-        with new.open("w", encoding="ascii") as file:
-            file.write(str(epoch))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
+        write_whole(self._path, str(epoch).encode("ascii"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from actors.targets import Standings
 from actors.ticker import SECOND, Ticker
 from actors.timebase import Timebase
 from hardware.clock import Clock
@@ -145,3 +146,4 @@ class Around:
     live: Live
     vitals: Vitals
     faults: Faults
+    standings: Standings = field(default_factory=Standings)

@@ -1,0 +1,18 @@
+"""Small files that are replaced whole."""
+
+import os
+from pathlib import Path
+
+from storage.spool_file import sync_directory
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file so that a crash or a power cut leaves the old one or the new one. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.new")
+    with new.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    sync_directory(path)
