@@ -1,10 +1,9 @@
 """The clients of a vessel: its I2C bus with smbus2's interface, its GPIO chip with gpiod's, and the control socket.
 
 `SocketSMBus` stands where `smbus2.SMBus` stands with hardware, `SocketChip` where `gpiod.Chip` does; neither driver nor
-actor sees a difference. `SocketLine` is the same without gpiod.
+actor sees a difference. `send` and `SocketLine` are the same without smbus2 and gpiod, for the guard.
 """
 
-import ctypes
 import errno
 import json
 from collections.abc import Iterable, Mapping
@@ -13,14 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
-from smbus2 import i2c_msg
-
 from hardware.vessel import frames, sockets
 from hardware.vessel.frames import Kind, Read, Write
 
 if TYPE_CHECKING:
     from gpiod.line import Value
     from gpiod.line_settings import LineSettings
+    from smbus2 import i2c_msg
 
 ANSWER_TIMEOUT = 5.0  # s: a hung bus answers after 1 s, so silence for longer is a vessel that stands still
 
@@ -66,8 +64,10 @@ class SocketSMBus:
     def __init__(self, path: str | Path) -> None:
         self._connection = _Connection(path)
 
-    def i2c_rdwr(self, *messages: i2c_msg) -> None:
+    def i2c_rdwr(self, *messages: "i2c_msg") -> None:
         """Carry out one transaction; reads are filled in place."""
+        import ctypes  # noqa: PLC0415 - smbus2 has loaded it; the guard, which only sends, does without both
+
         payload = self._connection.ask(frames.encode_transfer([_message(message) for message in messages]))
         if len(payload) != sum(message.len for message in messages if message.flags & frames.READ_FLAG):
             raise OSError(errno.EIO, "the simulated bus answered something else")
@@ -82,10 +82,19 @@ class SocketSMBus:
         self._connection.close()
 
 
-def _message(message: i2c_msg) -> Read | Write:
+def _message(message: "i2c_msg") -> Read | Write:
     if message.flags & frames.READ_FLAG:
         return Read(message.addr, message.len)
     return Write(message.addr, bytes(message))
+
+
+def send(path: str | Path, address: int, data: bytes) -> None:
+    """Send one message over the bus at `path`; raises `OSError` as `SocketSMBus` does."""
+    connection = _Connection(path)
+    try:
+        connection.ask(frames.encode_transfer([Write(address, data)]))
+    finally:
+        connection.close()
 
 
 class SocketLine:
