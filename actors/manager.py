@@ -14,21 +14,43 @@ from loguru import logger
 
 from actors.config import ManagerConfig
 from actors.database import DatabaseWriter, Outbox
-from actors.keeper import Child, Keeper, Kept, Report, tell
+from actors.desired_store import DesiredStore, Result
+from actors.desk import Desk
+from actors.keeper import Child, Keeper, Kept, Post, Report, tell
 from actors.meter import Meter
 from actors.registration import Registration, Step
 from actors.ticker import SECOND, Ticker
-from actors.twins import Twins
 from hardware.clock import Clock
+from storage.desired import DesiredTable
 from storage.readings import LiveReading, Writer
 from transport import messages
 from transport.errors import EndpointError
 from transport.keys import AllowList, Peer
 from transport.links import Types
-from transport.messages import Alive, Attach, Database, Error, Heartbeat, Message, Register, Registered, Status, line
-from transport.wire import Connection, Down, Happening, Listener, Received, Up, Wire
+from transport.messages import (
+    Act,
+    Alive,
+    Applied,
+    Attach,
+    Database,
+    Done,
+    Error,
+    Heartbeat,
+    Message,
+    Register,
+    Registered,
+    Rejected,
+    Set,
+    Status,
+    Watch,
+    line,
+)
+from transport.wire import Connection, Down, Happening, Listener, Outgoing, Received, Up, Wire
 
-ACCEPT: Mapping[messages.Role, Types] = {"reactor": (Attach, Status)}
+ACCEPT: Mapping[messages.Role, Types] = {
+    "reactor": (Attach, Status, Applied, Rejected, Done),
+    "operator": (Set, Act, Watch),
+}
 FROM_COORDINATOR = (Registered, Alive, Error)
 TICKS = 10  # in a status interval
 SELF = "self"  # the built-in sensor
@@ -38,17 +60,18 @@ SELF = "self"  # the built-in sensor
 class Surroundings:
     """What a server's process finds around it; the process closes `wire` when it stops.
 
-    `connect` makes a writer to the database at an address.
+    `connect` makes a writer to the database at an address, `desired` opens its table of documents.
     """
 
     clock: Clock
     wire: Wire
     connect: Callable[[str], Writer]
+    desired: Callable[[str], DesiredTable]
 
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What one poll brought from reactors."""
+    """What one poll brought from reactors and operators."""
 
     batch: list[Received]
 
@@ -67,24 +90,30 @@ class Tick:
 
 
 class Manager(Kept):
-    """Serves reactors, and lets the coordinator know. Nobody is heard before it sent the allow-list."""
+    """Serves reactors and operators, and lets the coordinator know. Nobody is heard before it sent the allow-list."""
 
-    def __init__(
-        self, report: Report, config: ManagerConfig, surroundings: Surroundings, outbox: Outbox, ticker: Ticker
+    def __init__(  # noqa: PLR0913 - what it shares with the process's other actors, by name
+        self,
+        report: Report,
+        *,
+        config: ManagerConfig,
+        surroundings: Surroundings,
+        outbox: Outbox,
+        store: Post,
+        ticker: Ticker,
     ) -> None:
         super().__init__(report)
         self._config = config
         self._wire = surroundings.wire
         self._clock = surroundings.clock
         self._outbox = outbox
+        self._store = store
         self._name = ""  # until the coordinator gives one
         self._allow = AllowList()  # assigned here, read on the wire's thread
-        self._twins = Twins(capacity=config.capacity, interval=config.status_interval)
-        self._registration = Registration(
-            interval=config.status_interval,
-            random=Random(),  # noqa: S311 - spreads retries
-            now=self._now(),
-        )
+        random = Random()  # noqa: S311 - spreads retries and numbers
+        self._desk = Desk(capacity=config.capacity, interval=config.status_interval, random=random)
+        self._twins = self._desk.twins
+        self._registration = Registration(interval=config.status_interval, random=random, now=self._now())
         self._listener: Listener | None = None
         self._error = ""  # what kept it from listening
         self._connection: Connection | None = None
@@ -119,8 +148,11 @@ class Manager(Kept):
                 if connection == self._connections:
                     for happening in batch:
                         self._hear(happening)
+            case Result() as result:
+                self._send(self._desk.finish(result, self._now()))
             case Tick():
                 self._tick()
+        self._file()
 
     def release(self) -> None:
         """Stop serving."""
@@ -144,11 +176,20 @@ class Manager(Kept):
         tell(self.actor_ref, Happened(connection, batch))
 
     def _serve(self, batch: list[Received]) -> None:
-        assert self._listener is not None  # it brought them
         wall_us = self._clock.wall_us()
-        hear = self._twins.hear
+        hear = self._desk.hear
         self._reports += len(batch)
-        self._listener.send([out for received in batch if (out := hear(received, wall_us)) is not None])
+        self._send([out for received in batch for out in hear(received, wall_us)])
+
+    def _send(self, batch: list[Outgoing]) -> None:
+        if batch and self._listener is not None:
+            self._listener.send(batch)
+
+    def _file(self) -> None:
+        """Have the database asked what there is to ask."""
+        job = self._desk.job(self._now(), self._clock.wall_us())
+        if job is not None:
+            self._store.tell(job)
 
     # the coordinator
 
@@ -176,8 +217,9 @@ class Manager(Kept):
     def _take(self, allow: messages.AllowList | None, database: Database | None, *, drain: bool) -> None:
         if allow is not None:
             self._allow = AllowList.from_message(allow)
+            self._desk.names = frozenset(peer.name for peer in allow.peers if peer.role == "reactor")
         if database is not None:
-            self._twins.database = database
+            self._desk.move_to(database)
             self._outbox.address = database.address
         self._twins.draining = drain
 
@@ -229,7 +271,9 @@ class Manager(Kept):
     def _tick(self) -> None:
         now, wall_us = self._now(), self._clock.wall_us()
         self._do(self._registration.tick(now))
-        for reactor in self._twins.tick(now):
+        out, lost = self._desk.tick(now)
+        self._send(out)
+        for reactor in lost:
             logger.warning("{} is lost", reactor)
         self._outbox.put([*self._twins.fresh(), *self._own(now, wall_us)], self._twins.wired(wall_us))
         self._alarm.set(self._clock.monotonic_ns() + round(self._config.status_interval / TICKS * SECOND))
@@ -267,8 +311,16 @@ class ManagerProcess(Keeper):
         write = partial(
             DatabaseWriter.start, outbox=outbox, connect=surroundings.connect, clock=clock, ticker=self._ticker
         )
-        manage = partial(Manager.start, config=config, surroundings=surroundings, outbox=outbox, ticker=self._ticker)
-        children = [Child("database", write), Child("manager", manage)]
+        store, manager = Post(), Post()
+        keep = partial(DesiredStore.start, connect=surroundings.desired, clock=clock, hearer=manager.tell)
+        manage = partial(
+            Manager.start, config=config, surroundings=surroundings, outbox=outbox, store=store, ticker=self._ticker
+        )
+        children = [
+            Child("database", write),
+            Child("desired", keep, store),
+            Child("manager", manage, manager),
+        ]
         super().__init__(children, ticker=self._ticker, clock=clock, fault=lambda *_: None, ready=ready)
 
     def on_start(self) -> None:

@@ -5,11 +5,14 @@ becomes the twin's newest. A twin that is silent for too long is lost: its sessi
 are monotonic seconds of the manager, wall times microseconds.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
 from actors.ticker import SECOND
+from actors.wants import Wants
 from storage.readings import InventoryEntry, LiveReading
 from transport.liveness import Life, life_of
 from transport.messages import (
@@ -17,7 +20,9 @@ from transport.messages import (
     Attach,
     Attached,
     Database,
+    DeviceInfo,
     Error,
+    Message,
     Name,
     Placed,
     SensorInfo,
@@ -27,17 +32,20 @@ from transport.session import Session, new_session
 from transport.wire import Outgoing, Received
 
 ASK_AGAIN = 1.0  # seconds; the coordinator knows a manager that has room
+COLUMNS = frozenset({"name", "label", "driver", "address"})  # of the inventory; its descriptor holds the rest
 CLOCK_STEP_US = 1_000_000  # a reactor's clock is followed only when it is off by more: a reading keeps its time
 
 
 @dataclass(slots=True)
 class Twin:
-    """One attached reactor, as it described itself and as it last reported."""
+    """One attached reactor, as it described itself and as it last reported; `route` leads to it."""
 
     reactor: str
     attach: Attach
     session: Session
+    route: bytes
     heard: float
+    wants: Wants
     status: Status | None = None
     units: dict[tuple[Name, Name], str] = field(default_factory=dict)
     offset_us: int = 0  # the reactor's monotonic clock to wall time
@@ -51,6 +59,10 @@ class Twin:
         if abs(offset_us - self.offset_us) > CLOCK_STEP_US:  # the first report, a reboot, or a clock that was set
             self.offset_us = offset_us
             self.written.clear()
+
+    def tell(self, message: Message) -> Outgoing:
+        """Say something in the session."""
+        return Outgoing(self.route, message, session=self.session.id, sequence=self.session.stamp())
 
     def fresh(self) -> list[LiveReading]:
         """Give the readings that are newer than those given before; what was not declared is passed over."""
@@ -92,11 +104,28 @@ class Twins:
         if stamp != self._stamp:
             self._rewired.update(self._twins)
         self._stamp = stamp
-        self._ack = Ack(next_interval=self._interval)
-        self._ack_other = Ack(next_interval=self._interval, database=database)
+        self._stamp_acks(0)
+
+    def _stamp_acks(self, wall_us: int) -> None:
+        """Make the two acks there are at a time: those that one poll brought share them."""
+        self._acks_us = wall_us
+        self._ack = Ack(next_interval=self._interval, time_us=wall_us)
+        self._ack_other = msgspec.structs.replace(self._ack, database=self._database)
 
     def __len__(self) -> int:
         return len(self._twins)
+
+    def __iter__(self) -> Iterator[Twin]:
+        return iter(self._twins.values())
+
+    def of(self, reactor: str) -> Twin | None:
+        """Give the twin of a reactor, none when it is not attached."""
+        return self._twins.get(reactor)
+
+    def life(self, reactor: str, now: float) -> Life:
+        """Judge a reactor by how long it has been silent; one that is not attached is lost."""
+        twin = self._twins.get(reactor)
+        return life_of(now - twin.heard, self._interval) if twin else "lost"
 
     def placed(self) -> list[Placed]:
         """Every attached reactor with the epoch of its placement."""
@@ -112,11 +141,21 @@ class Twins:
         assert received.peer is not None  # a listener names who speaks
         reactor = received.peer.name
         if isinstance(body, Status):
-            return self._report(reactor, received, body, wall_us)
+            return self._report(received, body, wall_us)
         assert isinstance(body, Attach)
-        return Outgoing(received.route, self._attach(reactor, body, received.at_ns / SECOND), reply_to=header.id)
+        return Outgoing(received.route, self._attach(reactor, body, received), reply_to=header.id)
 
-    def _attach(self, reactor: str, message: Attach, now: float) -> Attached | Error:
+    def speaking(self, received: Received) -> Twin | Outgoing | None:
+        """Tell in whose session a message was said: the error to answer, if in none; none, if it is to be dropped."""
+        assert received.peer is not None  # a listener names who speaks
+        twin = self._twins.get(received.peer.name)
+        verdict = "session" if twin is None else twin.session.hear(received.header)
+        if twin is None or verdict == "session":
+            error = Error(code="session", text="no such session: attach")
+            return Outgoing(received.route, error, reply_to=received.header.id)
+        return twin if verdict == "ok" else None
+
+    def _attach(self, reactor: str, message: Attach, received: Received) -> Attached | Error:
         """Open a session for a reactor, ending the one it had."""
         old = self._twins.get(reactor)
         if old is None:
@@ -126,29 +165,28 @@ class Twins:
                 return Error(code="full", text=f"this manager has its {self.capacity} reactors", retry=ASK_AGAIN)
         elif message.epoch < old.attach.epoch:
             return Error(code="epoch", text=f"epoch {message.epoch} is over: {old.attach.epoch} attached since")
-        twin = Twin(reactor, message, Session(new_session()), now, units=_units(message.sensors))
+        now, wants = received.at_ns / SECOND, old.wants if old else Wants()
+        session = Session(new_session())
+        twin = Twin(reactor, message, session, received.route, now, wants, units=_units(message.sensors))
         if old is not None:  # a reading that it reports again keeps the time that it was written with
             twin.offset_us, twin.written = old.offset_us, old.written
-        if old is None or old.attach.sensors != message.sensors:
+        if old is None or (old.attach.sensors, old.attach.devices) != (message.sensors, message.devices):
             self._rewired.add(reactor)
         self._twins[reactor] = twin
         return Attached(session=twin.session.id, status_interval=self._interval)
 
-    def _report(self, reactor: str, received: Received, status: Status, wall_us: int) -> Outgoing | None:
-        header = received.header
-        twin = self._twins.get(reactor)
-        verdict = "session" if twin is None else twin.session.hear(header)
-        if twin is None or verdict == "session":
-            error = Error(code="session", text="no such session: attach")
-            return Outgoing(received.route, error, reply_to=header.id)
-        if verdict == "old":
-            return None
+    def _report(self, received: Received, status: Status, wall_us: int) -> Outgoing | None:
+        twin = self.speaking(received)
+        if not isinstance(twin, Twin):
+            return twin
         twin.hear(status, received.at_ns / SECOND, wall_us)
-        if reactor in self._dirty:
+        if twin.reactor in self._dirty:
             self.superseded += 1
-        self._dirty[reactor] = twin
+        self._dirty[twin.reactor] = twin
+        if wall_us != self._acks_us:
+            self._stamp_acks(wall_us)
         ack = self._ack if status.database == self._stamp else self._ack_other
-        return Outgoing(received.route, ack, header.id, twin.session.id, twin.session.stamp())
+        return Outgoing(received.route, ack, received.header.id, twin.session.id, twin.session.stamp())
 
     def fresh(self) -> list[LiveReading]:
         """Give every reading that is new since the last call, of each quantity the newest only."""
@@ -178,17 +216,28 @@ def _units(sensors: list[SensorInfo]) -> dict[tuple[Name, Name], str]:
 
 
 def _inventory(twin: Twin, wall_us: int) -> list[InventoryEntry]:
+    """Describe what is wired as rows whose descriptors are JSON, every value under its name."""
     entries = []
-    for sensor in twin.attach.sensors:
-        descriptor = {
-            "quantities": sensor.quantities,
-            "live_interval": sensor.live_interval,
-            "sample_interval": sensor.sample_interval,
-        }
-        told = msgspec.json.encode(descriptor).decode()
-        entries.append(
-            InventoryEntry(
-                twin.reactor, "sensor", sensor.name, sensor.label, sensor.driver, sensor.address, told, wall_us
+    wired: list[tuple[str, Sequence[SensorInfo | DeviceInfo]]] = [
+        ("sensor", twin.attach.sensors),
+        ("device", twin.attach.devices),
+    ]
+    for kind, infos in wired:
+        for info in infos:
+            descriptor = {key: value for key, value in _by_name(info).items() if key not in COLUMNS}
+            told = msgspec.json.encode(descriptor).decode()
+            entries.append(
+                InventoryEntry(twin.reactor, kind, info.name, info.label, info.driver, info.address, told, wall_us)
             )
-        )
     return entries
+
+
+def _by_name(value: object) -> Any:  # noqa: ANN401 - JSON
+    """Turn records into maps, those too that are arrays on the wire."""
+    match value:
+        case msgspec.Struct():
+            return {name: _by_name(getattr(value, name)) for name in value.__struct_fields__}
+        case list():
+            return [_by_name(one) for one in value]
+        case _:
+            return value

@@ -14,6 +14,7 @@ from deploy.folders import Folder
 from deploy.questdb import QuestDBConfig, QuestDBUnavailable
 from deploy.settings import PREFIX, Settings
 from hardware.clock import SystemClock
+from storage.desired import DesiredTable
 from storage.questdb import QuestDB
 from storage.readings import Writer
 from transport.errors import KeyFileError
@@ -72,6 +73,7 @@ def run_manager(settings: Settings) -> None:
             clock=clock,
             wire=wire,
             connect=lambda address: Writer(QuestDB(address, login.user, login.password)),
+            desired=lambda address: DesiredTable(QuestDB(address, login.user, login.password)),
         )
         root = ManagerProcess.start(config, surroundings, threading.Event())
         process.stay(stop, root, wire.is_alive)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from actors.config import DatabaseLogin, ManagerConfig
 from actors.database import Outbox
+from actors.keeper import Post
 from actors.manager import Manager, Surroundings
 from actors.ticker import Ticker
 from tests.actors.conftest import FakeClock
@@ -82,7 +84,7 @@ class FakeWire(Wire):
         accept: Mapping[messages.Role, Types],
         deliver: Callable[[list[Received]], None],
     ) -> Listener:
-        assert set(accept) == {"reactor"}
+        assert set(accept) == {"reactor", "operator"}
         if self.taken:
             raise EndpointError(f"cannot listen on {endpoint}: it is not this machine's")
         self.listeners.append(FakeListener(self.clock, allow, deliver))
@@ -97,6 +99,10 @@ class FakeWire(Wire):
         return self.connections[-1]
 
 
+def nobody(_: str) -> NoReturn:
+    pytest.fail("nobody asks the database here")
+
+
 class Stage:
     """A manager that was started, and what it says."""
 
@@ -104,9 +110,14 @@ class Stage:
         self.wire, self.clock, self.ticker = wire, clock, ticker
         self.outbox = Outbox()
         config = ManagerConfig(3, "127.0.0.1", 2, path, "tcp://c:1", "c" * 40, DatabaseLogin("u", "p"), 5.0)
-        surroundings = Surroundings(clock, wire, lambda _: pytest.fail("nobody writes here"))
+        surroundings = Surroundings(clock, wire, nobody, nobody)
         self.ref = Manager.start(
-            lambda _: None, config=config, surroundings=surroundings, outbox=self.outbox, ticker=ticker
+            lambda _: None,
+            config=config,
+            surroundings=surroundings,
+            outbox=self.outbox,
+            store=Post(),
+            ticker=ticker,
         )
         self.settle()
 

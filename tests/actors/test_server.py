@@ -20,6 +20,7 @@ from hardware.clock import SystemClock
 from storage.questdb import QuestDB, Unreachable
 from storage.readings import InventoryEntry, LiveReading, Writer, Written
 from storage.schema import TABLES, DatabaseIdentity
+from tests.actors.archive import Archive
 from transport.keys import KeyPair, Peer, write_peer
 from transport.messages import (
     Ack,
@@ -110,6 +111,7 @@ class Engine:
 
     def __init__(self, keys: KeyPair, store: Store, path: Path) -> None:
         self.keys, self.store, self.path = keys, store, path
+        self.archive = Archive()
         self.roots: dict[int, Root] = {}
         self.started = 0
         self.endpoint = self.key = ""
@@ -118,7 +120,7 @@ class Engine:
     def start(self, number: int) -> None:
         config = ManagerConfig(number, "127.0.0.1", 2, self.path, self.endpoint, self.key, LOGIN, INTERVAL)
         wire = Wire(self.keys, CLOCK)
-        surroundings = manager.Surroundings(CLOCK, wire, lambda _: self.store)
+        surroundings = manager.Surroundings(CLOCK, wire, lambda _: self.store, self.archive.connect)
         with self.lock:
             self.started += 1
             self.roots[number] = ManagerProcess.start(config, surroundings, threading.Event())

@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from actors.twins import Twins
 from transport.keys import Peer
@@ -14,6 +15,7 @@ from transport.messages import (
     Attached,
     Backlog,
     Database,
+    DeviceInfo,
     Error,
     Header,
     Message,
@@ -21,6 +23,7 @@ from transport.messages import (
     QuantityInfo,
     Reading,
     SensorInfo,
+    SettingInfo,
     Status,
 )
 from transport.wire import Received
@@ -28,7 +31,16 @@ from transport.wire import Received
 SECOND = 1_000_000
 SECOND_NS = 1_000_000_000
 WALL = 1_800_000_000 * SECOND
+ACK = Ack(next_interval=5.0, time_us=WALL)
 PH = QuantityInfo(name="ph", unit="pH", low=0, high=14, decimals=3)
+HEATER = DeviceInfo(
+    name="heater",
+    label="Heater",
+    looks="heater",
+    driver="pwm",
+    address="/sys/class/pwm/pwmchip0:1",
+    settings=[SettingInfo("duty", "%", "number", 0, 100, 1, 0.0, 0.0, survives=True)],
+)
 DATABASE = Database(address="http://h:9000", identity="d", incarnation=1, schema_major=1, schema_minor=0)
 OTHER = Database(address="http://h:9000", identity="e", incarnation=1, schema_major=1, schema_minor=0)
 
@@ -123,7 +135,7 @@ def code(answer: object) -> str:
 
 
 def test_a_report_of_the_session_is_acknowledged_with_the_pace(reactor: Reactor) -> None:
-    assert reactor.report() == Ack(next_interval=5.0)
+    assert reactor.report() == ACK
 
 
 def test_a_report_without_a_session_is_told_to_attach(twins: Twins) -> None:
@@ -134,7 +146,7 @@ def test_a_new_attach_ends_the_session_before_it(reactor: Reactor, twins: Twins)
     again = Reactor(twins)
     again.attach()
     assert code(reactor.report()) == "session"
-    assert again.report() == Ack(next_interval=5.0)
+    assert again.report() == ACK
     assert len(twins) == 1
 
 
@@ -150,7 +162,7 @@ def test_an_older_epoch_is_refused_and_a_newer_one_fences(twins: Twins) -> None:
     reactor = Reactor(twins)
     reactor.attach(attach(5))
     assert code(Reactor(twins).attach(attach(4))) == "epoch"
-    assert reactor.report() == Ack(next_interval=5.0)
+    assert reactor.report() == ACK
     Reactor(twins).attach(attach(6))
     assert code(reactor.report()) == "session"
     assert twins.placed() == [Placed("r1", 6)]
@@ -184,14 +196,14 @@ def test_a_silent_reactor_is_stale_then_lost_and_its_place_is_free(twins: Twins,
 
 def test_the_database_is_told_to_those_that_hold_another(twins: Twins, reactor: Reactor) -> None:
     twins.database = DATABASE
-    assert reactor.report(status(0)) == Ack(next_interval=5.0, database=DATABASE)
-    assert reactor.report(status(0, database=DATABASE.stamp)) == Ack(next_interval=5.0)
+    assert reactor.report(status(0)) == replace(ACK, database=DATABASE)
+    assert reactor.report(status(0, database=DATABASE.stamp)) == ACK
     twins.database = OTHER
-    assert reactor.report(status(0, database=DATABASE.stamp)) == Ack(next_interval=5.0, database=OTHER)
+    assert reactor.report(status(0, database=DATABASE.stamp)) == replace(ACK, database=OTHER)
 
 
 def test_a_manager_that_knows_no_database_leaves_reactors_with_theirs(reactor: Reactor) -> None:
-    assert reactor.report(status(0, database="mine")) == Ack(next_interval=5.0)
+    assert reactor.report(status(0, database="mine")) == ACK
 
 
 def test_readings_are_dated_on_the_managers_clock(twins: Twins, reactor: Reactor) -> None:
@@ -269,9 +281,38 @@ def test_what_is_wired_is_told_once(twins: Twins, reactor: Reactor) -> None:
         "quantities": [{"name": "ph", "unit": "pH", "low": 0.0, "high": 14.0, "decimals": 3}],
         "live_interval": 5.0,
         "sample_interval": 600.0,
+        "settings": [],
+        "acts": [],
     }
     reactor.attach()
     assert twins.wired(WALL) == []
+
+
+def test_devices_are_told_with_every_value_under_its_name(twins: Twins) -> None:
+    reactor = Reactor(twins)
+    reactor.attach(replace(attach(), devices=[HEATER]))
+    _, entry = twins.wired(WALL)
+    assert (entry.kind, entry.name, entry.driver) == ("device", "heater", "pwm")
+    assert json.loads(entry.descriptor)["settings"] == [
+        {
+            "name": "duty",
+            "unit": "%",
+            "kind": "number",
+            "low": 0.0,
+            "high": 100.0,
+            "step": 1.0,
+            "default": 0.0,
+            "safe": 0.0,
+            "survives": True,
+            "choices": [],
+        }
+    ]
+    reactor.attach(attach())
+    assert [entry.name for entry in twins.wired(WALL)] == ["water"]
+
+
+def test_an_ack_says_what_time_it_is(reactor: Reactor) -> None:
+    assert reactor.report(wall_us=WALL + 7) == replace(ACK, time_us=WALL + 7)
 
 
 def test_what_is_wired_is_told_again_when_it_changes_or_the_database_does(twins: Twins, reactor: Reactor) -> None:

@@ -1,0 +1,436 @@
+"""What a manager does with what reactors and operators say: a pure core around the twins.
+
+Twins keep the sessions and what is desired of each reactor (`Wants`). Here it is asked for, told to reactors, shown to
+those who watch, and filed in the database. Each event returns what to send. Times are monotonic seconds of the manager.
+
+A `set` of an attached reactor becomes a document that is told at once, whatever the database does. It is accepted when
+the reactor follows it, or when the reactor did not answer within `PATIENCE` and the database keeps it; with neither, it
+is withdrawn and refused. What a reactor follows and the database does not have is kept there as soon as it can be.
+A `set` of any other reactor is the database's alone.
+
+A reactor that attaches is answered when its documents were read, or after `HOLD` without them: they follow. What others
+kept in the database is found by looking there again and again: managers share nothing else.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from random import Random
+
+from msgspec.structs import replace
+
+from actors.asked_acts import AskedActs, done
+from actors.desired_store import Job, Result, no_document, refusal
+from actors.filing import Asker, Filing
+from actors.ticker import SECOND
+from actors.twins import Twin, Twins
+from actors.watches import Watches
+from storage.desired import Desired
+from transport.messages import (
+    Accepted,
+    Ack,
+    Act,
+    Applied,
+    Attach,
+    Attached,
+    Change,
+    Conflict,
+    Database,
+    Document,
+    Done,
+    Message,
+    Rejected,
+    Set,
+    Snapshot,
+    Status,
+    Update,
+    Watch,
+)
+from transport.wire import Outgoing, Received
+
+PATIENCE = 3.0  # seconds that an attached reactor has for a change before the database is asked to keep it
+HOLD = 1.0  # seconds that an attach waits for the database
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A set of an attached reactor, the document that it became, and who waits for the answer."""
+
+    asker: Asker
+    document: Document
+    until: float
+    filed: bool = False
+
+    @property
+    def row(self) -> Desired:
+        return Desired(self.asker.wish.reactor, self.document)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """An attach that waits for the database."""
+
+    answer: Outgoing
+    until: float
+
+
+class Desk:
+    """Serves the reactors and operators of one manager. Not thread safe: one actor owns it.
+
+    `names` are the reactors that there may be.
+    """
+
+    def __init__(self, *, capacity: int, interval: float, random: Random) -> None:
+        self.twins = Twins(capacity=capacity, interval=interval)
+        self.names: frozenset[str] = frozenset()
+        self._filing = Filing()
+        self._acts = AskedActs()
+        self._watches = Watches(interval, random)
+        self._asked: dict[tuple[str, str, int], _Asked] = {}  # by reactor, target and revision
+        self._held: dict[str, _Held] = {}
+
+    def move_to(self, database: Database) -> None:
+        """Use this database from now on; another one knows nothing of what the one before was told."""
+        known = self.twins.database
+        self.twins.database = database
+        if known is not None and known.stamp == database.stamp:
+            return
+        self._filing.move_to(database.address)
+        for twin in self.twins:
+            twin.wants.is_read = False
+            self._filing.read(twin.reactor)
+
+    def hear(self, received: Received, wall_us: int) -> list[Outgoing]:
+        """Take in a message."""
+        now = received.at_ns / SECOND
+        match received.body:
+            case Status() as status:
+                return self._report(received, status, now, wall_us)
+            case Attach() as attach:
+                return self._attach(received, attach, now, wall_us)
+            case Applied() | Rejected() | Done() as body:
+                return self._answered(received, body, now)
+            case Set() as wish:
+                return self._set(Asker(wish, received.route, received.header.id), now, wall_us)
+            case Act() as act:
+                return self._act(received, act, now)
+            case Watch() as watch:
+                needed = self._watches.watch(received.route, watch.reactors, now)
+                return [Outgoing(received.route, self._snapshot(reactor, now)) for reactor in needed]
+            case _:
+                raise AssertionError(received)  # the listener accepts nothing else
+
+    def tick(self, now: float) -> tuple[list[Outgoing], list[str]]:
+        """Let time pass: called ten times in an interval. Returns what to send, and who is lost."""
+        lost = self.twins.tick(now)
+        out: list[Outgoing] = []
+        for reactor in lost:
+            self._held.pop(reactor, None)
+            self._filing.forget(reactor)
+            out += self._acts.lose(reactor)
+        for reactor, held in list(self._held.items()):
+            twin = self.twins.of(reactor)
+            if twin is not None and now >= held.until:
+                out += self._let_in(twin, now)
+        for key, asked in list(self._asked.items()):
+            if now >= asked.until and not asked.filed:
+                asked.filed = True
+                self._filing.keep(asked.row, urgent=True)
+                if self.twins.database is None:
+                    out += self._refuse(key, "there is no database")
+        result = self._filing.give_up(now)
+        if result is not None:
+            out += self.finish(result, now)
+        out += self._acts.tick(now)
+        self._watches.tick(now)
+        for reactor in self._watches.reactors:
+            if self.twins.life(reactor, now) != self._watches.life(reactor):
+                out += self._show(reactor, now)
+        return out, lost
+
+    # reactors
+
+    def _attach(self, received: Received, attach: Attach, now: float, wall_us: int) -> list[Outgoing]:
+        answer = self.twins.hear(received, wall_us)
+        assert answer is not None  # an attach is always answered
+        if not isinstance(answer.message, Attached):
+            return [answer]
+        twin = self._twin(received)
+        unknown = twin.wants.attach(_targets(attach), attach.applied)
+        self._held[twin.reactor] = _Held(answer, now + HOLD)
+        out = self._confirm_all(twin)
+        if twin.wants.is_read:
+            self._file(twin, unknown)
+        else:
+            self._filing.read(twin.reactor)
+        if twin.wants.is_read or not self._filing.is_well(now):
+            out += self._let_in(twin, now)
+        return out + self._introduce(twin.reactor, now)
+
+    def _let_in(self, twin: Twin, now: float) -> list[Outgoing]:
+        """Answer an attach that waited, with everything that is desired, if that is known."""
+        held = self._held.pop(twin.reactor, None)
+        if held is None:
+            return []
+        if not twin.wants.is_read:
+            return [held.answer, *self._tell(twin, now)]
+        attached = held.answer.message
+        assert isinstance(attached, Attached)
+        twin.wants.due(now)  # it is told hereby
+        return [replace(held.answer, message=replace(attached, desired=twin.wants.desired()))]
+
+    def _report(self, received: Received, status: Status, now: float, wall_us: int) -> list[Outgoing]:
+        """Take in a status: the path of almost every message."""
+        answer = self.twins.hear(received, wall_us)
+        if answer is None:
+            return []
+        out = [answer]
+        if type(answer.message) is not Ack:
+            return out
+        twin = self._twin(received)
+        unknown = twin.wants.show(status.devices)
+        if unknown and twin.wants.is_read:
+            self._file(twin, unknown)
+        if self._asked:
+            out += self._confirm_all(twin)
+        if twin.wants.is_behind:
+            out += self._tell(twin, now)
+        if twin.reactor in self._watches.reactors:
+            out += self._show(twin.reactor, now, status=status, desired=unknown)
+        return out
+
+    def _answered(self, received: Received, body: Applied | Rejected | Done, now: float) -> list[Outgoing]:
+        """Take in what became of a change or an act."""
+        twin = self.twins.speaking(received)
+        if not isinstance(twin, Twin):
+            return [] if twin is None else [twin]
+        match body:
+            case Applied():
+                twin.wants.apply(body)
+                out = self._confirm(twin, body.target, body.revision, body.held_by)
+                shown = self._show(twin.reactor, now, applied=[body])
+            case Rejected():
+                body = replace(body, reactor=twin.reactor)
+                twin.wants.reject(body)
+                out = self._refuse((twin.reactor, body.target, body.revision), "", body)
+                wanted = [twin.wants.newest(body.target) or no_document(body.target)] if out else []
+                shown = self._show(twin.reactor, now, desired=wanted, rejected=[body])
+            case Done():
+                out = self._acts.answer(twin.reactor, body, now)
+                shown = self._show(twin.reactor, now, done=[body])
+        return [*out, *self._tell(twin, now), *shown]
+
+    def _tell(self, twin: Twin, now: float) -> list[Outgoing]:
+        """Tell a reactor what it does not follow yet."""
+        if twin.reactor in self._held:
+            return []
+        return [twin.tell(Change(document=document)) for document in twin.wants.due(now)]
+
+    def _twin(self, received: Received) -> Twin:
+        """Give the twin of who just spoke and was understood."""
+        assert received.peer is not None  # a listener names who speaks
+        twin = self.twins.of(received.peer.name)
+        assert twin is not None
+        return twin
+
+    # operators
+
+    def _set(self, asker: Asker, now: float, wall_us: int) -> list[Outgoing]:
+        wish = asker.wish
+        twin = self.twins.of(wish.reactor)
+        if twin is None:
+            return self._set_away(asker)
+        if wish.target not in twin.wants:
+            return [_answer(asker, refusal(wish, f"{wish.reactor} has no device or sensor named {wish.target}"))]
+        document = twin.wants.ask(wish.target, wish.base, wish.author, wish.values, wall_us)
+        if document is None:
+            newest = twin.wants.newest(wish.target) or no_document(wish.target)
+            return [_answer(asker, Conflict(reactor=wish.reactor, document=newest))]
+        self._asked[wish.reactor, wish.target, document.revision] = _Asked(asker, document, now + PATIENCE)
+        return [*self._tell(twin, now), *self._show(wish.reactor, now, desired=[document])]
+
+    def _set_away(self, asker: Asker) -> list[Outgoing]:
+        wish = asker.wish
+        if wish.reactor not in self.names:
+            return [_answer(asker, refusal(wish, f"there is no reactor named {wish.reactor}"))]
+        if not self._filing.judge(asker):
+            why = f"{wish.reactor} is not attached, and the database cannot be asked to keep it"
+            return [_answer(asker, refusal(wish, why))]
+        return []
+
+    def _act(self, received: Received, act: Act, now: float) -> list[Outgoing]:
+        twin = self.twins.of(act.reactor)
+        if twin is None or twin.reactor in self._held:
+            refused = done(act, "refused", f"{act.reactor} is not attached here")
+        elif act.target not in twin.wants:
+            refused = done(act, "refused", f"{act.reactor} has no device or sensor named {act.target}")
+        elif not self._acts.ask(act, received.route, received.header.id, now):
+            refused = done(act, "refused", "too many acts are on their way")
+        else:
+            return [twin.tell(act)]
+        return [Outgoing(received.route, refused, reply_to=received.header.id)]
+
+    def _confirm(self, twin: Twin, target: str, revision: int, held_by: str) -> list[Outgoing]:
+        """The reactor follows a revision of a target: every set up to it is accepted."""
+        out = []
+        for key, asked in list(self._asked.items()):
+            if key[:2] == (twin.reactor, target) and key[2] <= revision:
+                del self._asked[key]
+                twin.wants.settle(asked.document)
+                self._filing.keep(asked.row)
+                accepted = Accepted(
+                    reactor=twin.reactor, target=target, revision=key[2], delivered=True, held_by=held_by
+                )
+                out.append(_answer(asked.asker, accepted))
+        return out
+
+    def _confirm_all(self, twin: Twin) -> list[Outgoing]:
+        """As `_confirm`, of all that a reactor shows."""
+        if not any(reactor == twin.reactor for reactor, _, _ in self._asked):
+            return []
+        states = twin.status.devices if twin.status else twin.attach.applied
+        return [
+            answer for state in states for answer in self._confirm(twin, state.target, state.revision, state.held_by)
+        ]
+
+    def _refuse(self, key: tuple[str, str, int], why: str, rejected: Rejected | None = None) -> list[Outgoing]:
+        """Withdraw a document that was asked for, and say so; nothing, if nobody waits for it."""
+        asked = self._asked.pop(key, None)
+        if asked is None:
+            return []
+        self._filing.drop(asked.row)
+        twin = self.twins.of(key[0])
+        if twin is not None:
+            twin.wants.withdraw(asked.document)
+        wish = asked.asker.wish
+        text = f"neither delivered nor kept: {wish.reactor} does not answer, and {why}"
+        return [_answer(asked.asker, rejected or refusal(wish, text, key[2]))]
+
+    def _snapshot(self, reactor: str, now: float) -> Snapshot:
+        """Say all there is to know of a reactor that is watched, under the number of what was said last."""
+        twin = self.twins.of(reactor)
+        life = self.twins.life(reactor, now)
+        number = self._watches.note(reactor, life)
+        if twin is None:
+            return Snapshot(reactor=reactor, number=number, life=life, attach=None, status=None, desired=None)
+        wants = twin.wants
+        return Snapshot(
+            reactor=reactor,
+            number=number,
+            life=life,
+            attach=twin.attach,
+            status=twin.status,
+            desired=wants.desired(),
+            applied=list(wants.answers.values()),
+            rejected=list(wants.rejected.values()),
+        )
+
+    def _introduce(self, reactor: str, now: float) -> list[Outgoing]:
+        """Show those who watch a reactor that it attached."""
+        routes = self._watches.next(reactor)
+        if not routes:
+            return []
+        snapshot = self._snapshot(reactor, now)
+        return [Outgoing(route, snapshot) for route in routes]
+
+    def _show(  # noqa: PLR0913 - the news that there are
+        self,
+        reactor: str,
+        now: float,
+        *,
+        status: Status | None = None,
+        desired: Sequence[Document] = (),
+        applied: Sequence[Applied] = (),
+        rejected: Sequence[Rejected] = (),
+        done: Sequence[Done] = (),
+    ) -> list[Outgoing]:
+        """Show news to those who watch a reactor."""
+        routes = self._watches.next(reactor)
+        if not routes:
+            return []
+        life = self.twins.life(reactor, now)
+        update = Update(
+            reactor=reactor,
+            number=self._watches.note(reactor, life),
+            life=life,
+            status=status,
+            desired=list(desired),
+            applied=list(applied),
+            rejected=list(rejected),
+            done=list(done),
+        )
+        return [Outgoing(route, update) for route in routes]
+
+    # the database
+
+    def job(self, now: float, wall_us: int) -> Job | None:
+        """Give what the database is to be asked next, if anything and if it is not busy."""
+        return self._filing.job(now, wall_us)
+
+    def finish(self, result: Result, now: float) -> list[Outgoing]:
+        """Take in what came of a job."""
+        askers = self._filing.finish(result, now)
+        if askers is None:
+            return []
+        out = []
+        for asker, verdict in zip_longest(askers, result.verdicts):
+            why = f"{asker.wish.reactor} is not attached, and the database does not keep it: {result.trouble}"
+            out.append(_answer(asker, verdict or refusal(asker.wish, why)))
+        for row in result.job.rows:
+            key = row.reactor, row.document.target, row.document.revision
+            out += self._refuse(key, result.trouble) if result.trouble else self._keep(key)
+        out += self._learn(result.found, now)
+        for reactor in () if result.trouble else result.job.reactors:
+            twin = self.twins.of(reactor)
+            if twin is not None:
+                self._compare(twin, result.found)
+                twin.wants.is_read = True
+                out += self._let_in(twin, now)
+        if result.trouble:
+            out += [each for reactor in list(self._held) for each in self._let_in(self._attached(reactor), now)]
+        return out
+
+    def _attached(self, reactor: str) -> Twin:
+        twin = self.twins.of(reactor)
+        assert twin is not None  # it is held
+        return twin
+
+    def _keep(self, key: tuple[str, str, int]) -> list[Outgoing]:
+        """The database keeps a document: whoever still waits for it is answered."""
+        asked = self._asked.pop(key, None)
+        if asked is None:
+            return []
+        twin = self.twins.of(key[0])
+        if twin is not None:
+            twin.wants.settle(asked.document)
+        return [_answer(asked.asker, Accepted(reactor=key[0], target=key[1], revision=key[2], delivered=False))]
+
+    def _learn(self, found: Sequence[Desired], now: float) -> list[Outgoing]:
+        """Take in documents of the database; reactors that are attached are told, and those who watch them."""
+        documents: dict[str, list[Document]] = {}
+        for row in found:
+            documents.setdefault(row.reactor, []).append(row.document)
+        out = []
+        for reactor, several in documents.items():
+            twin = self.twins.of(reactor)
+            news = twin.wants.learn(several) if twin else []
+            if twin is not None and news:
+                out += [*self._tell(twin, now), *self._show(reactor, now, desired=news)]
+        return out
+
+    def _compare(self, twin: Twin, found: Sequence[Desired]) -> None:
+        """Have everything kept that is settled and that the database does not have."""
+        kept = {row.document.target: row.document.revision for row in found if row.reactor == twin.reactor}
+        self._file(twin, [each for each in twin.wants.settled() if each.revision > kept.get(each.target, 0)])
+
+    def _file(self, twin: Twin, documents: Iterable[Document]) -> None:
+        for document in documents:
+            self._filing.keep(Desired(twin.reactor, document))
+
+
+def _answer(asker: Asker, message: Message) -> Outgoing:
+    return Outgoing(asker.route, message, reply_to=asker.id)
+
+
+def _targets(attach: Attach) -> list[str]:
+    return [info.name for infos in (attach.sensors, attach.devices) for info in infos]

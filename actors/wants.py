@@ -1,0 +1,181 @@
+"""What people want of one reactor's devices and sensors, and how far it follows: a pure core, a part of its twin.
+
+Of each target it knows the newest *settled* document, which the reactor follows or the database keeps, and those that
+were *asked* for and are neither yet. The newest of all is what the reactor is told, again and again until it shows that
+revision or has rejected it. Times are monotonic seconds of the manager.
+"""
+
+from collections.abc import Iterable
+
+from transport.messages import Applied, AppliedState, Document, Rejected, Values
+
+RESEND = 1.0  # seconds that an answer may take; a status that shows less after them has the change sent again
+
+
+DAY_US = 86_400_000_000
+
+
+def next_revision(base: int, known: int, wall_us: int) -> int | None:
+    """Number a document that was made from the one with revision `base`; none when `known` is newer than that.
+
+    By the clock, and above both: so that of two that were numbered apart, the later one wins. A `base` of the future
+    is nobody's.
+    """
+    if not known <= base <= max(known, wall_us + DAY_US):
+        return None
+    return max(wall_us, base + 1)
+
+
+class Wants:
+    """Documents of one reactor. `is_read`: those that the database keeps are known."""
+
+    def __init__(self) -> None:
+        self.is_read = False
+        self.rejected: dict[str, Rejected] = {}  # since it attached, of each target the last
+        self.answers: dict[str, Applied] = {}  # newer than the newest status
+        self._targets: frozenset[str] = frozenset()
+        self._settled: dict[str, Document] = {}
+        self._asked: dict[str, list[Document]] = {}
+        self._following: dict[str, int] = {}  # revisions, as far as the reactor said or showed
+        self._shown: dict[str, int] = {}  # revisions of its last status
+        self._behind: set[str] = set()  # targets that are to be told
+        self._sent: dict[str, tuple[int, float]] = {}  # which revision was told last, and when
+
+    def __contains__(self, target: str) -> bool:
+        return target in self._targets
+
+    def newest(self, target: str) -> Document | None:
+        """Give what is wanted of a target now, asked for or settled."""
+        known = [*self._asked.get(target, ()), *([self._settled[target]] if target in self._settled else ())]
+        return max(known, key=lambda document: document.revision, default=None)
+
+    def revision(self, target: str) -> int:
+        """Give the revision of the newest, 0 without any."""
+        newest = self.newest(target)
+        return newest.revision if newest else 0
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the reactor is to be told something."""
+        return bool(self._behind)
+
+    def desired(self) -> list[Document]:
+        """Give what is wanted of every target that there is."""
+        return [document for target in sorted(self._targets) if (document := self.newest(target)) is not None]
+
+    def settled(self) -> list[Document]:
+        """Give the newest document of every target that the reactor follows or the database keeps."""
+        return [self._settled[target] for target in sorted(self._targets & self._settled.keys())]
+
+    def due(self, now: float) -> list[Document]:
+        """Take what is to be told to the reactor now; it counts as told."""
+        told = []
+        for target in self._behind:
+            document = self.newest(target)
+            assert document is not None  # it is behind
+            revision, at = self._sent.get(target, (0, now))
+            if revision != document.revision or now - at >= RESEND:
+                self._sent[target] = document.revision, now
+                told.append(document)
+        return told
+
+    # the reactor
+
+    def attach(self, targets: Iterable[str], states: list[AppliedState]) -> list[Document]:
+        """A session begins: what is wired, and what it follows. Returns documents that were not known here."""
+        self._targets = frozenset(targets)
+        self.rejected.clear()
+        self.answers.clear()
+        self._sent.clear()
+        self._following = {}
+        self._shown = {}
+        unknown = self.show(states)
+        for target in self._targets:
+            self._look(target)
+        return unknown
+
+    def show(self, states: list[AppliedState]) -> list[Document]:
+        """Take in a status. Returns documents that were not known here: somebody else delivered them."""
+        self.answers.clear()
+        return [
+            document
+            for state in states
+            if state.revision != self._shown.get(state.target, 0) and (document := self._follow(state)) is not None
+        ]
+
+    def apply(self, applied: Applied) -> None:
+        """Take in that the reactor follows a revision."""
+        self.answers[applied.target] = applied
+        self._reach(applied.target, applied.revision)
+
+    def reject(self, rejected: Rejected) -> None:
+        """Take in that the reactor will not follow a document: it is not told again in this session."""
+        self.rejected[rejected.target] = rejected
+        self._look(rejected.target)
+
+    def _follow(self, state: AppliedState) -> Document | None:
+        self._shown[state.target] = state.revision
+        self._reach(state.target, state.revision)
+        if state.target not in self._targets or state.revision <= self.revision(state.target):
+            return None
+        document = Document(target=state.target, revision=state.revision, author=state.author, values=state.values)
+        self._settled[state.target] = document
+        return document
+
+    def _reach(self, target: str, revision: int) -> None:
+        self._following[target] = max(revision, self._following.get(target, 0))
+        self._look(target)
+
+    # people
+
+    def ask(self, target: str, base: int, author: str, values: Values, wall_us: int) -> Document | None:
+        """Make a document of what somebody wants; none, when there is a newer one than what it was made from."""
+        known = max(self.revision(target), self._following.get(target, 0))
+        revision = next_revision(base, known, wall_us)
+        if revision is None:
+            return None
+        document = Document(target=target, revision=revision, author=author, values=values)
+        self._asked.setdefault(target, []).append(document)
+        self._look(target)
+        return document
+
+    def settle(self, document: Document) -> None:
+        """What was asked for is there to stay, and so nothing older is asked for any more."""
+        asked = self._asked.pop(document.target, [])
+        newer = [other for other in asked if other.revision > document.revision]
+        if newer:
+            self._asked[document.target] = newer
+        self.learn([document])
+
+    def withdraw(self, document: Document) -> None:
+        """What was asked for is not to be."""
+        left = [other for other in self._asked.pop(document.target, []) if other is not document]
+        if left:
+            self._asked[document.target] = left
+        self._look(document.target)
+
+    # the database
+
+    def learn(self, documents: Iterable[Document]) -> list[Document]:
+        """Take in what the database keeps; returns what of it is news."""
+        news = []
+        for document in documents:
+            settled = self._settled.get(document.target)
+            if settled is None or document.revision > settled.revision:
+                self._settled[document.target] = document
+                news.append(document)
+                self._look(document.target)
+        return news
+
+    def _look(self, target: str) -> None:
+        newest = self.newest(target)
+        rejected = self.rejected.get(target)
+        if (
+            newest is not None
+            and target in self._targets
+            and newest.revision > self._following.get(target, 0)
+            and (rejected is None or rejected.revision != newest.revision)
+        ):
+            self._behind.add(target)
+        else:
+            self._behind.discard(target)
