@@ -208,7 +208,8 @@ class LinkCore:
         self._interval = STATUS_INTERVAL
         self._status_ns = 0  # when the next status is due
         self._silent_ns = 0  # when the manager counts as lost
-        self._steady_ns = 0  # when earlier failures are forgotten
+        self._brief = 0  # sessions in a row that are or were shorter than it takes to count as lost
+        self._steady_ns = 0  # when those are forgotten
 
     def handle(self, event: Event, now_ns: int) -> list[Action]:
         """Take an event and say what to do. An event that means nothing now does nothing."""
@@ -292,6 +293,8 @@ class LinkCore:
     def _settle(self, attached: Attached, now_ns: int) -> Iterable[Action]:
         self._session = Session(attached.session)
         self._tries = 0
+        self._failures = self._brief  # what failed before we were attached is over; a link that flaps slows down
+        self._brief += 1
         self._hear(attached.status_interval, now_ns)
         self._steady_ns = self._silent_ns
         yield Note("attached", f"{self._manager.name} at {self._manager.endpoint}, epoch {self.epoch}")
@@ -307,7 +310,7 @@ class LinkCore:
         self._hear(ack.next_interval, now_ns)
         self.due_ns = min(self._status_ns, self._silent_ns)
         if now_ns >= self._steady_ns:
-            self._failures = 0
+            self._failures = self._brief = 0
         if ack.database is not None:
             yield LogTo(ack.database)
 

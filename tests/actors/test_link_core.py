@@ -232,6 +232,15 @@ def test_a_link_that_flaps_slows_down_and_a_steady_one_is_forgiven() -> None:
     assert bench.pause == 1
 
 
+def test_what_failed_before_it_was_attached_is_forgotten() -> None:
+    bench = Bench()
+    for _ in range(7):
+        bench.wait()
+        bench.down()
+    bench.attached().down()
+    assert bench.pause == 1
+
+
 def test_a_late_welcome_is_fenced_off_by_its_epoch() -> None:
     bench = Bench(epoch=9)
     bench.wait()
