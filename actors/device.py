@@ -131,7 +131,7 @@ class Device(Kept):
         self._drive()
 
     def _against(self, values: Mapping[str, Value]) -> str | None:
-        return self._core.against(values) or self._claims.want(self._name, on=self._shape.is_on(values))
+        return self._shape.against(values) or self._claims.want(self._name, on=self._shape.is_on(values))
 
     # the output
 
