@@ -81,11 +81,6 @@ def run(configuration_file: Path) -> None:
     supervisor.supervisord.main(["-c", str(configuration_file)])
 
 
-def command(subcommand: str) -> list[str]:
-    """Build what starts a subcommand: this Python, which never looks for our packages in the working folder."""
-    return [sys.executable, "-P", "-m", "deploy.main", subcommand]
-
-
 def _files() -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     return FILES if most == resource.RLIM_INFINITY else min(FILES, most)
@@ -147,7 +142,7 @@ def _section(title: str, **values: str) -> str:
 
 
 def _command(subcommand: str) -> str:
-    return _plain(shlex.join(command(subcommand)))
+    return _plain(shlex.join(lifeline.command(subcommand)))
 
 
 def _plain(text: object) -> str:
