@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 import setproctitle
@@ -55,7 +55,6 @@ class Child:
     """One run of the reactor. Whoever starts it must have `Signals`."""
 
     def __init__(self, command: list[str], environment: Mapping[str, str]) -> None:
-        self.began = time.monotonic()
         self.pid = 0
         self._how = ""
         try:
@@ -79,11 +78,22 @@ class Child:
 class Guard:
     """Runs one reactor until told to stop."""
 
-    def __init__(self, plan: Plan, signals: Signals, outputs: Safekeeping, log: PlainLog) -> None:
+    def __init__(  # noqa: PLR0913 - the last two are a test's
+        self,
+        plan: Plan,
+        signals: Signals,
+        outputs: Safekeeping,
+        log: PlainLog,
+        *,
+        spawn: Callable[[list[str], Mapping[str, str]], Child] = Child,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._plan = plan
         self._signals = signals
         self._outputs = outputs
         self._log = log
+        self._spawn = spawn
+        self._now = now
         self._told: dict[str, str] = {}
         self._restarts = Restarts(plan.pace)
 
@@ -95,51 +105,48 @@ class Guard:
         while not self._signals.stop:
             self._start_over_if_changed()
             self._outputs.let_go(AT_ONCE)
-            child = self._spawn()
+            began = self._now()
+            child = self._spawn(self._plan.child, {**os.environ, **self._plan.variables})
             self._watch(child)
             self._outputs.begin(AT_ONCE)
-            self._after(child)
+            self._after(child, self._now() - began)
         self._signals.stop = False  # from here on there is nothing to hurry for
         self._insist(AT_END)
         self._log("info", "stops")
         return 1 if self._outputs.unsafe() else 0
 
-    def _spawn(self) -> Child:
-        child = Child(self._plan.child, {**os.environ, **self._plan.variables})
-        self._log("info", f"starts the reactor as process {child.pid}")
-        return child
-
     def _watch(self, child: Child) -> None:
         """Return when it has ended: by itself, or because we are told to stop."""
+        if not child.end():
+            self._log("info", f"starts the reactor as process {child.pid}")
         while not (child.end() or self._signals.stop):
             self._signals.wait(LONG)
         if child.end():
             return
         child.send(signal.SIGTERM)
-        deadline = time.monotonic() + STOPPING
+        deadline = self._now() + STOPPING
         while not child.end():
-            if time.monotonic() >= deadline:
+            if self._now() >= deadline:
                 child.send(signal.SIGKILL)
             self._signals.wait(SHORT)
 
-    def _after(self, child: Child) -> None:
+    def _after(self, child: Child, ran: float) -> None:
         """Say what happened, and wait until the next start is due; what is not safe is tried again meanwhile."""
-        ran = time.monotonic() - child.began
         if self._signals.stop:
             self._log("info", f"the reactor {child.end()}")
             return
         delay = self._restarts.after(ran)
         self._log("error", f"the reactor {child.end()} after {ran:.0f} s and is started again in {delay:.3g} s")
-        due = time.monotonic() + delay
+        due = self._now() + delay
         self._insist(delay)
-        while not self._signals.stop and (left := due - time.monotonic()) > 0:
+        while not self._signals.stop and (left := due - self._now()) > 0:
             self._signals.wait(left)
 
     def _insist(self, seconds: float) -> None:
         """Say what is not safe and try it again, for so long, or until all is safe or we are told to stop."""
-        deadline = time.monotonic() + seconds
+        deadline = self._now() + seconds
         self._tell()
-        while self._outputs.unsafe() and not self._signals.stop and time.monotonic() < deadline:
+        while self._outputs.unsafe() and not self._signals.stop and self._now() < deadline:
             self._signals.wait(RETRY)
             self._outputs.go_on(AT_ONCE)
             self._tell()
