@@ -13,6 +13,7 @@ from actors.files import write_whole
 from actors.inventory import Inventory
 from actors.keeper import Kept, Report, tell
 from actors.live import Around
+from transport.errors import EnvelopeError
 from transport.messages import (
     Ack,
     Act,
@@ -198,7 +199,10 @@ class Link(Kept):
 
     def _send(self, message: Message, session: str = "", sequence: int = 0, reply_to: int = 0) -> None:
         assert self._connection is not None  # the core sends between Open and Close
-        self._connection.send(message, session=session, sequence=sequence, reply_to=reply_to)
+        try:
+            self._connection.send(message, session=session, sequence=sequence, reply_to=reply_to)
+        except EnvelopeError as error:  # more is wired than a message holds: the rest of the reactor goes on
+            self._around.faults.begin("link", message.TYPE, f"{message.TYPE} cannot be sent: {error}")
 
     def _hang_up(self) -> None:
         if self._connection is not None:

@@ -18,7 +18,7 @@ from actors.live import Around
 from actors.schedule import Schedule
 from actors.sensor import Asking
 from actors.sensor_settings import Addresses, Remaker, Wired, stale_after
-from actors.targets import KeptFile
+from actors.targets import KeptFile, kept_file
 from actors.ticker import SECOND
 from hardware.device import DeviceDriver
 from hardware.driver import SensorDriver
@@ -112,7 +112,7 @@ class Workbench:
         return Asking(remaker, self._kept(name), self._journal(name, DoseLimits()), self._hearers, inventory)
 
     def _kept(self, name: str) -> KeptFile:
-        return KeptFile(self._config.state_dir / "applied" / f"{name}.json")
+        return kept_file(self._config.state_dir, name)
 
     def _journal(self, name: str, limits: DoseLimits) -> Journal:
         path = self._config.state_dir / "acts" / f"{name}.jsonl"

@@ -12,6 +12,7 @@ from actors.live import Around
 from hardware.values import Quality, Reading
 from tests.actors.conftest import START_NS, START_US, FakeClock, Kept
 from transport import messages
+from transport.errors import EnvelopeError
 from transport.messages import (
     Ack,
     Act,
@@ -59,10 +60,13 @@ class FakeConnection:
         self.deliver = deliver
         self.sent: list[tuple[Message, str, int]] = []
         self.replies: list[int] = []
+        self.error: Exception | None = None
         self.closed = False
 
     def send(self, message: Message, *, session: str, sequence: int, reply_to: int) -> int:
         assert not self.closed
+        if self.error is not None:
+            raise self.error
         self.replies.append(reply_to)
         self.sent.append((message, session, sequence))
         return len(self.sent)
@@ -231,6 +235,13 @@ def test_what_is_desired_is_passed_on_and_answers_go_back_in_the_session(scene: 
     scene.link.handle(Tell(applied, 1))
     assert scene.connection.sent[-1] == (applied, SESSION, 2)
     assert scene.connection.replies[-1] == 1
+
+
+def test_more_than_a_message_holds_is_a_fault_and_no_death(scene: Scene) -> None:
+    scene.attach()
+    scene.connection.error = EnvelopeError("too_large", "70000 bytes, limit 65536")
+    scene.settle(5.5)
+    assert "link: status cannot be sent" in scene.around.faults.current()[0]
 
 
 def test_an_answer_without_a_manager_is_lost(scene: Scene) -> None:
