@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 
-from actors.config import Apart, DoseLimits, Interlock, MaxOn, Needs
+from actors.config import Apart, DoseLimits, Interlock, MaxOn, MinOff, Needs
 from actors.device import LOOK, RETRY, Device, Rest, WiredDevice
 from actors.device_core import shape_of
 from actors.following import Hearers, Target
@@ -27,6 +27,7 @@ from transport import messages
 from transport.messages import Applied, AppliedState, Document, Done, Message, Rejected
 
 VOLUME = Argument("volume", "ml", 0.1, 100.0, 2)
+DURATION = Argument("duration", "min", 0.1, 10.0, 2)
 
 
 class FakeOutput(DeviceDriver):
@@ -96,6 +97,7 @@ class FakePump(FakeOutput):
         ),
         (
             Act("dose", "Dose", (VOLUME,), ("volume",), timed=True),
+            Act("dose_slowly", "Dose over a minute", (VOLUME, DURATION), ("volume",), timed=True),
             Act("stop", "Stop", timed=True),
             Act("find", "Find"),
         ),
@@ -183,8 +185,9 @@ class Scene:
     def is_on(self) -> bool:
         return bool(self.driver.register["on"])
 
-    def do(self, kind: str, act: str = "act-0001", volume: float | None = None) -> None:
-        arguments = {} if volume is None else {"volume": volume}
+    def do(self, kind: str, act: str = "act-0001", volume: float | None = None, duration: float | None = None) -> None:
+        given = {"volume": volume, "duration": duration}
+        arguments = {name: value for name, value in given.items() if value is not None}
         asked = messages.Act(
             reactor="tank", act=act, target="d", kind=kind, arguments=arguments, valid_for=10.0, author="ada"
         )
@@ -308,6 +311,18 @@ def test_hardware_that_forgot_is_told_again(scene: Scene) -> None:
     assert scene.events("fault") == ["changed by itself: on True -> False, duty 50.0 -> 0.0"]
 
 
+def test_hardware_that_lost_its_power_rests_as_if_it_had_been_switched_off(scene: Scene) -> None:
+    scene.interlocks = [MinOff("rest", "d", 60)]
+    scene.start()
+    scene.settle(61)
+    scene.follow(7, on=True, duty=50.0)
+    scene.driver.register = {"on": False, "duty": 0.0}
+    scene.settle(LOOK + 1)
+    assert scene.state.held_by == "interlock rest: off for at least 60 s"
+    scene.settle(60)
+    assert scene.driver.register == {"on": True, "duty": 50.0}
+
+
 def test_a_full_disk_costs_the_file_and_not_the_setting(scene: Scene) -> None:
     scene.start()
     (scene.folder / "d.json.new").mkdir()
@@ -403,6 +418,7 @@ def test_two_that_may_not_be_on_together(scene: Scene) -> None:
     applied = scene.follow(8, on=True, duty=50.0)
     assert isinstance(applied, Applied)
     assert applied.held_by == rule
+    scene.settle(LOOK + 1)
     assert scene.driver.log[-1] == "safe"
     scene.claims.give("other")
     scene.settle()
@@ -429,6 +445,20 @@ def test_a_dose_runs_for_its_time_and_is_told_when_it_begins_and_ends(scene: Sce
     assert scene.events("act") == ["dose (volume 5 ml): done, asked by ada"]
     assert scene.state.read_back["dosed_hour"] == pytest.approx(5.0, abs=0.2)
     assert scene.state.doing == ""
+
+
+def test_a_dose_in_pulses_keeps_its_place_in_the_pauses(scene: Scene) -> None:
+    scene.interlocks = [Apart("never", ("d", "other"))]
+    scene.start(FakePump)
+    scene.do("dose_slowly", volume=2.0, duration=1.0)
+    on = []
+    while scene.done[-1][1] == "begun":
+        on.append(scene.is_on())
+        assert scene.claims.take("other") is not None
+        scene.settle(1)
+    assert (on.count(True), on.count(False)) == (4, 42)
+    assert scene.done[-1][:2] == ("act-0001", "done")
+    assert scene.claims.take("other") is None
 
 
 def test_an_act_that_comes_again_is_answered_and_not_done_again(scene: Scene) -> None:
@@ -505,7 +535,7 @@ def test_an_act_that_comes_too_late_has_expired(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("kind", "volume", "told"),
     [
-        ("jump", None, "there is no act 'jump', but dose, stop, find"),
+        ("jump", None, "there is no act 'jump', but dose, dose_slowly, stop, find"),
         ("dose", None, "volume None: must be a number from 0.1 to 100 ml"),
         ("dose", 101.0, "volume 101.0: must be a number from 0.1 to 100 ml"),
         ("dose", 6.0, "6 ml is more than the limit of 5 ml a dose"),

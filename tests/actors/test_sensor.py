@@ -303,6 +303,10 @@ def test_label_and_intervals_are_changed_and_the_manager_is_told_anew(
     tick(sensor, clock)
     tick(sensor, clock, 1.2)
     assert len(kept.samples) == before + 4
+    clock.advance(4.1)
+    reading = bench.around.live.get("ph", "ph")
+    assert reading is not None
+    assert reading.quality is Quality.STALE
     (state,) = bench.around.standings.snapshot()
     assert (state.target, state.revision, state.values["sample_interval"]) == ("ph", 7, 2.0)
     rows = [row for row in kept.rows if isinstance(row, SettingRow)]
