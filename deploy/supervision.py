@@ -15,7 +15,7 @@ from deploy import lifeline
 from deploy.errors import StartError
 from deploy.settings import Settings
 
-STOP_SECONDS = 10  # supervisor kills who is not gone by then; longer than a process's own patience
+STOP_SECONDS = 15  # supervisor kills who is not gone by then: later than a guard ends that has to kill its reactor
 LONGEST_SOCKET = 107  # bytes of a Unix socket's path, Linux unix(7)
 FILES = 16_384  # open files that a process may have, where the machine allows it: a manager has one a reactor
 _FOREVER = 1_000_000  # starts tried: supervisor waits one second longer before each
