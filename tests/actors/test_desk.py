@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from actors.desired_store import perform
 from actors.desk import HOLD, PATIENCE, Desk
 from actors.filing import LOOK, REST
+from actors.wants import Numbering
 from storage.desired import Desired
 from tests.actors.archive import Archive
 from tests.actors.conftest import FakeClock
@@ -76,6 +77,7 @@ class Stage:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.archive = Archive()
+        self.numbering = Numbering(3)
         self.desk = self.make_desk()
         self.session = ""
         self.sequence = 0
@@ -84,7 +86,7 @@ class Stage:
         self.last: list[Outgoing] = []
 
     def make_desk(self) -> Desk:
-        desk = Desk(number=3, capacity=5, interval=5.0, random=Random(1))
+        desk = Desk(capacity=5, interval=5.0, numbering=Numbering(3), random=Random(1))
         desk.names = frozenset({"r1", "r2"})
         return desk
 
@@ -162,7 +164,7 @@ class Stage:
         """Do jobs until there is none."""
         out = []
         while (job := self.desk.job(self.now, self.clock.wall_us())) is not None:
-            out += self.desk.finish(perform(job, self.archive, self.clock, 3), self.now)
+            out += self.desk.finish(perform(job, self.archive, self.clock, self.numbering), self.now)
         return out
 
     def wait(self, seconds: float) -> list[Message]:
@@ -268,6 +270,15 @@ def test_revisions_rise_when_the_clock_does_not(stage: Stage) -> None:
     first = stage.revision()
     stage.clock.step_wall(-3600)
     stage.operator(wish(first))
+    assert [one.revision for one in changes(stage.sent)] == [first + 1000]
+
+
+def test_a_number_is_never_given_twice(stage: Stage) -> None:
+    stage.operator(wish())
+    first = stage.revision()
+    stage.reactor(Rejected(target="heater", revision=first, reason="no"))
+    stage.clock.step_wall(-3600)
+    stage.operator(wish())
     assert [one.revision for one in changes(stage.sent)] == [first + 1000]
 
 
@@ -388,7 +399,7 @@ def test_a_slow_database_is_waited_for_and_then_not(stage: Stage) -> None:
     attached = only(stage.to_reactor(out))
     assert isinstance(attached, Attached)
     assert attached.desired is None
-    out = stage.desk.finish(perform(job, stage.archive, stage.clock, 3), stage.now)
+    out = stage.desk.finish(perform(job, stage.archive, stage.clock, stage.numbering), stage.now)
     assert changes(stage.to_reactor(out)) == [document(5)]
 
 
@@ -628,7 +639,7 @@ def test_a_watch_that_is_not_renewed_ends(stage: Stage) -> None:
     watching(stage, route=MAX)
     for _ in range(4):
         stage.wait(5)
-        number = stage.desk._watches.note("r1", "ok")
+        number = stage.desk._showing._watches.note("r1", "ok")
         watching(stage, number, route=MAX)
         stage.report()
     assert stage.told() == []
@@ -651,7 +662,7 @@ def test_silence_and_return_are_shown(stage: Stage) -> None:
     for _ in range(4):
         stage.wait(5)
         lives += [message.life for message in stage.told() if isinstance(message, Update)]
-        watching(stage, stage.desk._watches.note("r1", stage.desk._watches.life("r1")))
+        watching(stage, stage.desk._showing._watches.note("r1", stage.desk._showing._watches.life("r1")))
     assert lives == ["stale", "lost"]
     stage.attach()
     snapshot = only(stage.told())
