@@ -309,6 +309,9 @@ class Desk:
     def _refuse(self, asked: _Asked, rejected: Rejected) -> Outgoing:
         """Withdraw what was asked for, and say so."""
         self._filing.drop(asked.row)
+        for other in self._asked.values():  # it may have stood for one before it
+            if (other.row.reactor, other.document.target) == (asked.row.reactor, asked.document.target):
+                other.filed = False
         twin = self.twins.of(asked.asker.wish.reactor)
         if twin is not None:
             twin.wants.withdraw(asked.document)

@@ -329,6 +329,25 @@ def test_what_can_be_neither_delivered_nor_kept_is_refused_and_withdrawn(stage: 
     assert stage.archive.rows == []
 
 
+def test_one_that_stood_for_another_leaves_it_to_be_kept(stage: Stage) -> None:
+    stage.operator(wish(), work=False)
+    first = stage.revision()
+    assert stage.desk.job(stage.now, stage.clock.wall_us()) is None
+    stage.archive.away = True
+    stage.desk.tick(stage.now)
+    stage.clock.advance(PATIENCE)
+    stage.desk.tick(stage.now)
+    stage.operator(wish(first), MAX, work=False)
+    second = stage.revision()
+    stage.clock.advance(PATIENCE)
+    stage.desk.tick(stage.now)
+    stage.archive.away = False
+    stage.reactor(Rejected(target="heater", revision=second, reason="no"), work=False)
+    assert [type(message) for message in stage.told(MAX)] == [Rejected]
+    stage.wait(0.5)
+    assert stage.told() == [Accepted(reactor="r1", target="heater", revision=first, delivered=False)]
+
+
 def test_without_any_database_a_silent_reactor_means_refusal(lonely: Stage) -> None:
     lonely.operator(wish())
     lonely.wait(PATIENCE)
