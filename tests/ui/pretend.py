@@ -42,6 +42,7 @@ from transport.messages import (
     Snapshot,
     Status,
     Update,
+    Values,
     Watch,
 )
 from transport.wire import Listener, Outgoing, Received, Wire
@@ -148,7 +149,7 @@ class Tank:
 
 def _idle(device: DeviceInfo) -> AppliedState:
     values = {setting.name: setting.default for setting in device.settings}
-    read_back = values if device.settings else {"total": 12.5}
+    read_back: Values = values if device.settings else {"total": 12.5}
     return AppliedState(device.name, 0, "", values, read_back)
 
 
@@ -318,12 +319,8 @@ class Pretender:
 
 
 def _mistakes(attach: Attach, wish: Set) -> list[Mistake]:
-    infos = {
-        setting.name: setting
-        for one in (*attach.devices, *attach.sensors)
-        if one.name == wish.target
-        for setting in one.settings
-    }
+    targets: list[SensorInfo | DeviceInfo] = [*attach.devices, *attach.sensors]
+    infos = {setting.name: setting for one in targets if one.name == wish.target for setting in one.settings}
     mistakes = []
     for name, value in wish.values.items():
         info = infos.get(name)

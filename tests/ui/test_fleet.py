@@ -205,7 +205,7 @@ def test_a_rejection_stays_until_something_newer_is_wanted(fleet: Fleet) -> None
 def test_the_last_acts_are_kept_each_once(fleet: Fleet) -> None:
     group = watching(fleet, "a")
     for number in range(30):
-        done = [Done(act=f"act-{number:04d}", state=state) for state in ("begun", "done")]
+        done = [Done(act=f"act-{number:04d}", state="begun"), Done(act=f"act-{number:04d}", state="done")]
         for at, one in enumerate(done):
             fleet.hear(group, Update(reactor="a", number=11 + 2 * number + at, life="ok", done=[one]), 1.0, WALL)
     acts = [(one.act, one.state) for one in twin(fleet).done]

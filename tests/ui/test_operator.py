@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.ui.conftest import PATIENCE, Joined
-from transport.messages import Accepted, Act, Conflict, Done, Error, Hello, Rejected, Set, Watch
+from tests.ui.joined import PATIENCE, Joined
+from transport.messages import Accepted, Act, Conflict, Done, Error, Hello, Outcome, Rejected, Set, Watch
 from ui.errors import Declined, NoAnswer, NoManager
 
 Join = Callable[..., Joined]
@@ -80,7 +80,7 @@ def test_a_set_is_accepted_and_shown(join: Join) -> None:
     [(7, {"duty": 1.0}, Conflict), (0, {"duty": 101.0}, Rejected), (0, {"x": 1.0}, Rejected)],
 )
 def test_what_the_manager_says_of_a_set_is_handed_on(
-    join: Join, base: int, values: dict[str, float], kind: type
+    join: Join, base: int, values: dict[str, float | bool | str], kind: type
 ) -> None:
     joined = join()
     joined.wait_until_known()
@@ -101,8 +101,9 @@ def test_an_act_begins_first_and_ends_in_the_twin(join: Join) -> None:
     joined.wait_until_known()
     joined.pretender.on_act = lambda act: Done(act=act.act, state="begun")
     assert joined.operator.act(dose()).result(PATIENCE).state == "begun"
-    for state in ("begun", "done"):
-        joined.pretender.update("tank-1", done=[Done(act="0123456789", state=state)])  # type: ignore[arg-type]
+    states: tuple[Outcome, ...] = ("begun", "done")
+    for state in states:
+        joined.pretender.update("tank-1", done=[Done(act="0123456789", state=state)])
     joined.seen.wait_until(
         lambda: (twin := joined.operator.twin("tank-1")) and [one.state for one in twin.done] == ["done"]
     )
