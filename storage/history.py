@@ -182,9 +182,11 @@ def described(reader: Reader) -> dict[str, Attach]:
     sensors: dict[str, list[SensorInfo]] = {}
     devices: dict[str, list[DeviceInfo]] = {}
     for reactor, kind, name, label, driver, address, descriptor in _rows(reader, sql):
-        told = _decoded(descriptor, dict[str, Any]) or {}
-        known = {"name": name, "label": label, "driver": driver, "address": address, **_as_on_the_wire(told)}
         sensors.setdefault(reactor, [])
+        told = _decoded(descriptor, dict[str, Any])
+        if told is None:
+            continue
+        known = {"name": name, "label": label, "driver": driver, "address": address, **_as_on_the_wire(told)}
         if kind == "sensor":
             sensors[reactor] += _info(known, SensorInfo)
         else:

@@ -125,6 +125,7 @@ def test_it_runs_stops_and_finds_everything_as_it_was(
         "reactorium questdb",
         "reactorium coordinator",
         "reactorium manager 01",
+        "reactorium web",
         *(
             f"reactorium {what} {name}"
             for what in ("vessel", "reactor")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ui.joined import Joined
+from tests.ui.joined import PATIENCE, Joined
 from tests.ui.pretend import Pretender
 from tests.ui.web import Web
 
@@ -25,6 +25,9 @@ def join() -> Iterator[Callable[..., Joined]]:
     yield make
     for joined in made:
         joined.close()
+    for thread in threading.enumerate():
+        if thread not in before and "AnyIO" in thread.name:  # they end on their own, with the loop that they served
+            thread.join(PATIENCE)
     assert [thread for thread in threading.enumerate() if thread not in before] == []
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from storage.reader import Reader
@@ -14,6 +15,7 @@ from ui.rest.parts import Parts
 from ui.rest.stream import Hub
 
 NOWHERE = Reader("127.0.0.1", 1, "viewer", "")
+_MADE: list[FastAPI] = []
 OURS = {"Sec-Fetch-Site": "same-origin"}
 
 
@@ -32,7 +34,7 @@ class Web:
         self.parts = Parts(
             joined.operator, self.accounts, reader, hub, throttle, joined.pretender.clock, "reactorium 1.2"
         )
-        self.app = make_app(self.parts)
+        self.app = _app(self.parts)
         self.token = self.accounts.add_program("script", "operator")[1]
         self.client = TestClient(self.app, headers={"Authorization": f"Bearer {self.token}"})
         self.stranger = TestClient(self.app)
@@ -50,3 +52,11 @@ class Web:
         answer = self.client.get(f"/api{path}", params=parameters)  # type: ignore[arg-type]
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+
+def _app(parts: Parts) -> FastAPI:
+    """Make the application, once for all tests: its routes take half a second to describe."""
+    if not _MADE:
+        _MADE.append(make_app(parts))
+    _MADE[0].state.parts = parts
+    return _MADE[0]

@@ -40,7 +40,8 @@ def make_app(parts: Parts) -> FastAPI:
     """Make what a server serves. `parts.operator` is started and closed by whoever made it."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        parts: Parts = app.state.parts
         parts.hub.begin(lambda: parts.operator.twins)
         looking = asyncio.create_task(_look_for_absent(parts))
         yield

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from ui.accounts import LONGEST_PASSWORD, SESSION_SECONDS, Access, AccountError, Person, Program
+from ui.accounts import LONGEST_PASSWORD, SESSION_SECONDS, SHORTEST_PASSWORD, Access, AccountError, Person, Program
 from ui.rest import gate
 from ui.rest.gate import Operator, Viewer, see_origin
 from ui.rest.parts import Ours, as_json
@@ -36,13 +36,13 @@ class PersonChange(Body):
     """What somebody may do from now on; without a password they keep theirs."""
 
     access: Access
-    password: str | None = Field(default=None, max_length=LONGEST_PASSWORD)
+    password: str | None = Field(default=None, min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD)
 
 
 class TokenWish(Body):
     """Whose a token is to be, and what it may do."""
 
-    name: str = Field(max_length=32)
+    name: str = Field(pattern=r"^[a-z][a-z0-9._-]{0,31}$")
     access: Access
 
 
@@ -75,7 +75,7 @@ class NewToken:
     token: str
 
 
-@router.post("/session", tags=["session"], response_model=Me, responses=may_answer(401, 403, 413, 422, 429))
+@router.post("/session", tags=["session"], response_model=Me, responses=may_answer(400, 401, 403, 413, 422, 429))
 async def log_in(request: Request, parts: Ours, login: Login) -> Response:
     """Open a session, which a cookie holds. A wrong password is answered late."""
     see_origin(request)
@@ -119,10 +119,13 @@ def users(_: Operator, parts: Ours) -> Response:
     return as_json([_person(person) for person in parts.accounts.people()])
 
 
-@router.put("/users/{name}", tags=["people"], response_model=Me, responses=may_answer(401, 403, 413, 422))
+@router.put("/users/{name}", tags=["people"], response_model=Me, responses=may_answer(400, 401, 403, 409, 413, 422))
 def put_user(_: Operator, parts: Ours, name: PersonName, change: PersonChange) -> Response:
     """Let somebody in, or change what they may do or their password. A new password ends their sessions."""
-    parts.accounts.put_person(name, change.access, change.password)
+    try:
+        parts.accounts.put_person(name, change.access, change.password)
+    except AccountError as error:
+        raise Problem(409, str(error)) from error
     return as_json(Me(name, change.access))
 
 
@@ -145,7 +148,7 @@ def tokens(_: Operator, parts: Ours) -> Response:
 
 
 @router.post(
-    "/tokens", tags=["people"], status_code=201, response_model=NewToken, responses=may_answer(401, 403, 413, 422)
+    "/tokens", tags=["people"], status_code=201, response_model=NewToken, responses=may_answer(400, 401, 403, 413, 422)
 )
 def add_token(_: Operator, parts: Ours, wish: TokenWish) -> Response:
     """Make a token. The answer is the only one that shows it."""

@@ -96,7 +96,7 @@ async def settings(_: Viewer, parts: Ours, reactor: ReactorName, target: TargetN
 @router.put(
     "/reactors/{reactor}/settings/{target}",
     response_model=Settled,
-    responses={202: {"model": Settled}, **may_answer(401, 403, 404, 409, 413, 422, 502, 503, 504)},
+    responses={202: {"model": Settled}, **may_answer(400, 401, 403, 404, 409, 413, 422, 502, 503, 504)},
 )
 async def put_settings(
     who: Operator, parts: Ours, reactor: ReactorName, target: TargetName, wish: DocumentWish
@@ -122,7 +122,7 @@ async def put_settings(
 @router.post(
     "/reactors/{reactor}/acts",
     response_model=views.Done,
-    responses={202: {"model": views.Done}, **may_answer(401, 403, 404, 413, 422, 502, 503, 504)},
+    responses={202: {"model": views.Done}, **may_answer(400, 401, 403, 404, 413, 422, 502, 503, 504)},
 )
 async def act(who: Operator, parts: Ours, reactor: ReactorName, wish: ActWish) -> Response:
     """Ask for an act: 200, it ended as the answer says; 202, it has begun, and its end is under `acts` of the reactor.
