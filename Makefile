@@ -21,7 +21,7 @@ bench: .venv/dev
 	$(BIN)/python -m bench
 
 trace: named .venv/dev
-	TRACE_FILE="$(abspath $(FILE))" $(BIN)/pytest -q -m system tests/system/test_trace.py
+	@$(BIN)/python -m tests.system.trace "$(FILE)"
 
 named:
 	@test -f "$(FILE)" || { echo "which trace? make trace FILE=path/to/trace.csv"; exit 2; }

@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from hardware.device import Value
 
@@ -53,7 +52,6 @@ class DeviceConfig:
 class MaxOn:
     """An interlock: never on for longer than so many seconds at a time."""
 
-    KEY: ClassVar[str] = "max_on"
     name: str
     device: str
     seconds: float
@@ -63,7 +61,6 @@ class MaxOn:
 class MinOff:
     """An interlock: once off, it stays off for so many seconds."""
 
-    KEY: ClassVar[str] = "min_off"
     name: str
     device: str
     seconds: float
@@ -73,7 +70,6 @@ class MinOff:
 class Apart:
     """An interlock: of these devices no two are ever on together."""
 
-    KEY: ClassVar[str] = "apart"
     name: str
     devices: tuple[str, ...]
 
@@ -82,7 +78,6 @@ class Apart:
 class Needs:
     """An interlock: off while this reading is not `ok`."""
 
-    KEY: ClassVar[str] = "needs"
     name: str
     device: str
     sensor: str

@@ -180,6 +180,7 @@ class Coordinator(Kept):
         assert peer is not None  # a listener names who speaks
         match received.body:
             case Hello() if peer.role == "operator":
+                self._do(self._core.operate(now))
                 self._greet_operator(asker)
             case Hello() as hello:
                 self._do(self._core.hello(asker, peer.name, hello, now))
@@ -241,14 +242,19 @@ class Coordinator(Kept):
 
     def _tell_operators(self) -> None:
         """Send the overview again if something changed: at most once a tick, and to none twice."""
-        told = (self._core.version, self._database)
+        told = (self._core.version, self._database, self._core.absent(self._now()))
         if told != self._told and self._operators:
             overview = self._overview()
             self._out += [Outgoing(route, overview) for route in self._operators]
         self._told = told
 
     def _overview(self) -> Overview:
-        return Overview(managers=self._core.managers, database=self._database, time_us=self._clock.wall_us())
+        return Overview(
+            managers=self._core.managers,
+            database=self._database,
+            time_us=self._clock.wall_us(),
+            absent=self._core.absent(self._now()),
+        )
 
     # time
 

@@ -53,12 +53,15 @@ class DesiredStore(Kept):
     def __init__(
         self,
         report: Report,
+        *,
         connect: Callable[[str], DesiredTable],
         clock: Clock,
+        node: int,
         hearer: Callable[[Result], None],
     ) -> None:
         """`connect` opens the table at an address; `hearer` is told what came of a job, on this thread."""
         super().__init__(report)
+        self._node = node
         self._connect = connect
         self._clock = clock
         self._hearer = hearer
@@ -72,7 +75,7 @@ class DesiredStore(Kept):
         if self._table is None or message.address != self._address:
             self.release()
             self._table, self._address = self._connect(message.address), message.address
-        result = perform(message, self._table, self._clock)
+        result = perform(message, self._table, self._clock, self._node)
         self._note(result.trouble)
         self._hearer(result)
 
@@ -91,13 +94,15 @@ class DesiredStore(Kept):
         self._trouble = trouble
 
 
-def perform(job: Job, table: DesiredTable, clock: Clock) -> Result:
-    """Do a job, as far as the database lets it."""
+def perform(job: Job, table: DesiredTable, clock: Clock, node: int) -> Result:
+    """Do a job, as far as the database lets it; `node` is the manager's number."""
     verdicts: list[Verdict] = []
     found: list[Desired] = []
     trouble = ""
     try:
-        verdicts.extend(_judge(table, wish, found, clock.wall_us()) for wish in job.sets)  # those before a failure stay
+        verdicts.extend(
+            _judge(table, wish, found, clock.wall_us(), node) for wish in job.sets
+        )  # those before a failure stay
         table.keep(job.rows)
         found += table.latest(job.reactors)
         if job.since is not None:
@@ -107,13 +112,13 @@ def perform(job: Job, table: DesiredTable, clock: Clock) -> Result:
     return Result(job, tuple(verdicts), tuple(found), trouble)
 
 
-def _judge(table: DesiredTable, wish: Set, found: list[Desired], wall_us: int) -> Verdict:
+def _judge(table: DesiredTable, wish: Set, found: list[Desired], wall_us: int, node: int) -> Verdict:
     """Keep what is wanted of a reactor that is away, or say why not."""
     if not table.is_wired(wish.reactor, wish.target):
         return refusal(wish, f"{wish.reactor} never had a device or sensor named {wish.target}")
     kept = [row.document for row in table.latest([wish.reactor]) if row.document.target == wish.target]
     newest = kept[0] if kept else no_document(wish.target)
-    revision = next_revision(wish.base, newest.revision, wall_us)
+    revision = next_revision(wish.base, newest.revision, wall_us, node)
     if revision is None:
         return Conflict(reactor=wish.reactor, document=newest)
     document = Document(target=wish.target, revision=revision, author=wish.author, values=wish.values)

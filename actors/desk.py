@@ -65,6 +65,22 @@ class _Asked:
     def row(self) -> Desired:
         return Desired(self.asker.wish.reactor, self.document)
 
+    def accept(self, *, delivered: bool, held_by: str = "") -> Outgoing:
+        document = self.document
+        accepted = Accepted(
+            reactor=self.asker.wish.reactor,
+            target=document.target,
+            revision=document.revision,
+            delivered=delivered,
+            held_by=held_by,
+        )
+        return _answer(self.asker, accepted)
+
+    def unreachable(self, why: str) -> Rejected:
+        wish = self.asker.wish
+        text = f"neither delivered nor kept: {wish.reactor} does not answer, and {why}"
+        return refusal(wish, text, self.document.revision)
+
 
 @dataclass(frozen=True, slots=True)
 class _Held:
@@ -75,12 +91,13 @@ class _Held:
 
 
 class Desk:
-    """Serves the reactors and operators of one manager. Not thread safe: one actor owns it.
+    """Serves the reactors and operators of one manager, the `number`-th. Not thread safe: one actor owns it.
 
     `names` are the reactors that there may be.
     """
 
-    def __init__(self, *, capacity: int, interval: float, random: Random) -> None:
+    def __init__(self, *, number: int, capacity: int, interval: float, random: Random) -> None:
+        self._number = number
         self.twins = Twins(capacity=capacity, interval=interval)
         self.names: frozenset[str] = frozenset()
         self._filing = Filing()
@@ -137,7 +154,8 @@ class Desk:
                 asked.filed = True
                 self._filing.keep(asked.row, urgent=True)
                 if self.twins.database is None:
-                    out += self._refuse(key, "there is no database")
+                    del self._asked[key]
+                    out.append(self._refuse(asked, asked.unreachable("there is no database")))
         result = self._filing.give_up(now)
         if result is not None:
             out += self.finish(result, now)
@@ -212,8 +230,9 @@ class Desk:
             case Rejected():
                 body = replace(body, reactor=twin.reactor)
                 twin.wants.reject(body)
-                out = self._refuse((twin.reactor, body.target, body.revision), "", body)
-                wanted = [twin.wants.newest(body.target) or no_document(body.target)] if out else []
+                asked = self._asked.pop((twin.reactor, body.target, body.revision), None)
+                out = [self._refuse(asked, body)] if asked else []
+                wanted = [twin.wants.newest(body.target) or no_document(body.target)] if asked else []
                 shown = self._show(twin.reactor, now, desired=wanted, rejected=[body])
             case Done():
                 out = self._acts.answer(twin.reactor, body, now)
@@ -242,7 +261,7 @@ class Desk:
             return self._set_away(asker)
         if wish.target not in twin.wants:
             return [_answer(asker, refusal(wish, f"{wish.reactor} has no device or sensor named {wish.target}"))]
-        document = twin.wants.ask(wish.target, wish.base, wish.author, wish.values, wall_us)
+        document = twin.wants.ask(wish, wall_us, self._number)
         if document is None:
             newest = twin.wants.newest(wish.target) or no_document(wish.target)
             return [_answer(asker, Conflict(reactor=wish.reactor, document=newest))]
@@ -270,18 +289,18 @@ class Desk:
             return [twin.tell(act)]
         return [Outgoing(received.route, refused, reply_to=received.header.id)]
 
+    def _take(self, target: tuple[str, str], revision: int) -> list[_Asked]:
+        """Take out every set of a target up to a revision: a later one stands for those before it."""
+        keys = [key for key in self._asked if key[:2] == target and key[2] <= revision]
+        return [self._asked.pop(key) for key in keys]
+
     def _confirm(self, twin: Twin, target: str, revision: int, held_by: str) -> list[Outgoing]:
-        """The reactor follows a revision of a target: every set up to it is accepted."""
+        """Accept what a reactor follows."""
         out = []
-        for key, asked in list(self._asked.items()):
-            if key[:2] == (twin.reactor, target) and key[2] <= revision:
-                del self._asked[key]
-                twin.wants.settle(asked.document)
-                self._filing.keep(asked.row)
-                accepted = Accepted(
-                    reactor=twin.reactor, target=target, revision=key[2], delivered=True, held_by=held_by
-                )
-                out.append(_answer(asked.asker, accepted))
+        for asked in self._take((twin.reactor, target), revision):
+            twin.wants.settle(asked.document)
+            self._filing.keep(asked.row)
+            out.append(asked.accept(delivered=True, held_by=held_by))
         return out
 
     def _confirm_all(self, twin: Twin) -> list[Outgoing]:
@@ -293,18 +312,13 @@ class Desk:
             answer for state in states for answer in self._confirm(twin, state.target, state.revision, state.held_by)
         ]
 
-    def _refuse(self, key: tuple[str, str, int], why: str, rejected: Rejected | None = None) -> list[Outgoing]:
-        """Withdraw a document that was asked for, and say so; nothing, if nobody waits for it."""
-        asked = self._asked.pop(key, None)
-        if asked is None:
-            return []
+    def _refuse(self, asked: _Asked, rejected: Rejected) -> Outgoing:
+        """Withdraw what was asked for, and say so."""
         self._filing.drop(asked.row)
-        twin = self.twins.of(key[0])
+        twin = self.twins.of(asked.asker.wish.reactor)
         if twin is not None:
             twin.wants.withdraw(asked.document)
-        wish = asked.asker.wish
-        text = f"neither delivered nor kept: {wish.reactor} does not answer, and {why}"
-        return [_answer(asked.asker, rejected or refusal(wish, text, key[2]))]
+        return _answer(asked.asker, rejected)
 
     def _snapshot(self, reactor: str, now: float) -> Snapshot:
         """Say all there is to know of a reactor that is watched, under the number of what was said last."""
@@ -377,8 +391,7 @@ class Desk:
             why = f"{asker.wish.reactor} is not attached, and the database does not keep it: {result.trouble}"
             out.append(_answer(asker, verdict or refusal(asker.wish, why)))
         for row in result.job.rows:
-            key = row.reactor, row.document.target, row.document.revision
-            out += self._refuse(key, result.trouble) if result.trouble else self._keep(key)
+            out += self._filed(row, result.trouble)
         out += self._learn(result.found, now)
         for reactor in () if result.trouble else result.job.reactors:
             twin = self.twins.of(reactor)
@@ -395,15 +408,18 @@ class Desk:
         assert twin is not None  # it is held
         return twin
 
-    def _keep(self, key: tuple[str, str, int]) -> list[Outgoing]:
-        """The database keeps a document: whoever still waits for it is answered."""
-        asked = self._asked.pop(key, None)
-        if asked is None:
-            return []
-        twin = self.twins.of(key[0])
-        if twin is not None:
-            twin.wants.settle(asked.document)
-        return [_answer(asked.asker, Accepted(reactor=key[0], target=key[1], revision=key[2], delivered=False))]
+    def _filed(self, row: Desired, trouble: str) -> list[Outgoing]:
+        """Answer who still waits for a document, or one before it, to be kept."""
+        out = []
+        twin = self.twins.of(row.reactor)
+        for asked in self._take((row.reactor, row.document.target), row.document.revision):
+            if trouble:
+                out.append(self._refuse(asked, asked.unreachable(trouble)))
+                continue
+            if twin is not None:
+                twin.wants.settle(asked.document)
+            out.append(asked.accept(delivered=False))
+        return out
 
     def _learn(self, found: Sequence[Desired], now: float) -> list[Outgoing]:
         """Take in documents of the database; reactors that are attached are told, and those who watch them."""

@@ -51,6 +51,15 @@ class Shape:
             return bool(values[self.cycled])
         return not self.runs and any(values[setting.name] != setting.safe for setting in self.settings)
 
+    def against(self, values: Mapping[str, Value]) -> str | None:
+        """Name the rule that these settings break, if they do."""
+        if self.cycled is None:
+            return None
+        on_time, off_time = _seconds(values, ON_TIME), _seconds(values, OFF_TIME)
+        if on_time and off_time:
+            return self.rules.against_cycle(on_time, off_time)
+        return f"{ON_TIME} and {OFF_TIME} are both 0 s (no cycle) or both above" if on_time or off_time else None
+
 
 def shape_of(
     descriptor: DeviceDescriptor, settings: Iterable[Setting], rules: Rules | None = None, second_ns: int = SECOND
@@ -115,15 +124,6 @@ class DeviceCore:
     def wants_on(self) -> bool:
         """Whether the settings switch it on, at least in a part of a cycle."""
         return self._shape.is_on(self.values)
-
-    def against(self, values: Mapping[str, Value]) -> str | None:
-        """Name the rule that these settings break, if they do."""
-        if self._shape.cycled is None:
-            return None
-        on_time, off_time = _seconds(values, ON_TIME), _seconds(values, OFF_TIME)
-        if on_time and off_time:
-            return self._rules.against_cycle(on_time, off_time)
-        return f"{ON_TIME} and {OFF_TIME} are both 0 s (no cycle) or both above" if on_time or off_time else None
 
     def obey(self, values: Mapping[str, Value], now_ns: int) -> None:
         """Follow these settings from now on."""

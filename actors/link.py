@@ -10,24 +10,27 @@ from loguru import logger
 
 from actors import link_core as core
 from actors.files import write_whole
+from actors.inventory import Inventory
 from actors.keeper import Kept, Report, tell
 from actors.live import Around
+from transport.errors import EnvelopeError
 from transport.messages import (
     Ack,
+    Act,
     Attach,
     Attached,
+    Change,
     Database,
     Error,
     Hello,
     Message,
     Reading,
-    SensorInfo,
     Status,
     Welcome,
 )
 from transport.wire import Connection, Down, Happening, Received, Up, Wire
 
-ACCEPT = (Welcome, Attached, Ack, Error)
+ACCEPT = (Welcome, Attached, Ack, Change, Act, Error)
 MOST_READINGS = 512  # that a status carries
 MOST_FAULTS = 64
 
@@ -43,6 +46,14 @@ class Happened:
 
     connection: int
     batch: list[Happening]
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell the manager this, in answer to one of its messages; not when we are not attached."""
+
+    message: Message
+    reply_to: int
 
 
 class EpochFile:
@@ -72,17 +83,22 @@ class Node:
 
     label: str
     software: str
-    sensors: list[SensorInfo]
+    inventory: Inventory
     coordinator: core.Server
     epochs: EpochFile
 
 
 @dataclass(frozen=True, slots=True)
 class Hearers:
-    """Who is told what the link hears: where to log, and the server's time (monotonic nanoseconds, microseconds)."""
+    """Who is told what the link hears, and never blocks.
+
+    Where to log; the server's time (monotonic nanoseconds, microseconds); what the manager asks for, when it came
+    (monotonic nanoseconds), and the message to answer.
+    """
 
     database: Callable[[Database], None]
     server_time: Callable[[int, int], None]
+    asked: Callable[[Change | Act, int, int], None]
 
 
 class Link(Kept):
@@ -95,6 +111,7 @@ class Link(Kept):
         self._node = node
         self._hearers = hearers
         self._connection: Connection | None = None
+        self._told = -1  # version of the inventory in the last attach
         self._core = core.LinkCore(
             coordinator=node.coordinator,
             epoch=node.epochs.read(),
@@ -115,6 +132,10 @@ class Link(Kept):
             case Happened(connection, batch):
                 for happening in batch:
                     self._decide(self._event(connection, happening))
+            case Tell(said, reply_to):
+                self._decide(core.Say(said, reply_to))
+        if self._told != self._node.inventory.version:
+            self._decide(core.Rewired())
         self._around.vitals.attached = self._core.state is core.State.ATTACHED
         self._alarm.set(self._core.due_ns)
 
@@ -147,13 +168,10 @@ class Link(Kept):
                 self._connection = self._wire.connect(endpoint, key, accept=ACCEPT, deliver=deliver)
             case core.Close():
                 self._hang_up()
-            case core.SendHello(_, epoch, lost):
-                self._send(Hello(software=self._node.software, epoch=epoch, lost=lost))
-            case core.SendAttach(_, epoch):
-                node = self._node
-                self._send(Attach(epoch=epoch, label=node.label, software=node.software, sensors=node.sensors))
-            case core.SendStatus(_, session, sequence):
-                self._send(self._status(), session=session, sequence=sequence)
+            case core.SendHello() | core.SendAttach() | core.SendStatus() | core.SendAnswer():
+                self._transmit(action)
+            case core.Ask(body, reply_to):
+                self._hearers.asked(body, self._around.clock.monotonic_ns(), reply_to)
             case core.Remember(epoch):
                 self._remember(epoch)
             case core.LogTo(database):
@@ -164,18 +182,44 @@ class Link(Kept):
                 logger.info("{} {}", kind, text)
                 self._around.faults.event("link", kind, text)
 
+    def _transmit(self, action: core.SendHello | core.SendAttach | core.SendStatus | core.SendAnswer) -> None:
+        match action:
+            case core.SendHello(_, epoch, lost):
+                self._send(Hello(software=self._node.software, epoch=epoch, lost=lost))
+            case core.SendAttach(_, epoch):
+                self._send(self._attach(epoch))
+            case core.SendStatus(_, session, sequence):
+                self._send(self._status(), session=session, sequence=sequence)
+            case core.SendAnswer(_, session, sequence, message, reply_to):
+                self._send(message, session=session, sequence=sequence, reply_to=reply_to)
+
     def _deliver(self, number: int, batch: list[Happening]) -> None:
         """On the wire's thread."""
         tell(self.actor_ref, Happened(number, batch))
 
-    def _send(self, message: Message, session: str = "", sequence: int = 0) -> None:
+    def _send(self, message: Message, session: str = "", sequence: int = 0, reply_to: int = 0) -> None:
         assert self._connection is not None  # the core sends between Open and Close
-        self._connection.send(message, session=session, sequence=sequence)
+        try:
+            self._connection.send(message, session=session, sequence=sequence, reply_to=reply_to)
+        except EnvelopeError as error:  # more is wired than a message holds: the rest of the reactor goes on
+            self._around.faults.begin("link", message.TYPE, f"{message.TYPE} cannot be sent: {error}")
 
     def _hang_up(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _attach(self, epoch: int) -> Attach:
+        node = self._node
+        self._told = node.inventory.version
+        return Attach(
+            epoch=epoch,
+            label=node.label,
+            software=node.software,
+            sensors=node.inventory.sensors(),
+            devices=node.inventory.devices,
+            applied=self._around.standings.snapshot(),
+        )
 
     def _status(self) -> Status:
         around = self._around
@@ -192,6 +236,7 @@ class Link(Kept):
             clock_offset=around.timebase.offset(now_ns, around.clock.wall_us()),
             database=around.vitals.database,
             faults=around.faults.current()[:MOST_FAULTS],
+            devices=around.standings.snapshot(),
         )
 
     def _remember(self, epoch: int) -> None:

@@ -13,10 +13,61 @@ from enum import StrEnum
 from random import Random
 from typing import Any, ClassVar
 
+from actors.link_events import (
+    Action,
+    Ask,
+    Close,
+    Down,
+    Event,
+    Heard,
+    LogTo,
+    Note,
+    Open,
+    Remember,
+    Rewired,
+    Say,
+    SendAnswer,
+    SendAttach,
+    SendHello,
+    SendStatus,
+    Server,
+    ServerTime,
+    Tick,
+    Up,
+)
 from actors.ticker import SECOND
 from transport.liveness import BACK_OFF_MOST, STATUS_INTERVAL, back_off, jittered, lost_after
-from transport.messages import Ack, Attached, Database, Error, Header, Message, Welcome
+from transport.messages import Ack, Act, Attached, Change, Error, Header, Message, Welcome
 from transport.session import Session
+
+__all__ = [
+    "GREETING",
+    "Action",
+    "Ask",
+    "Close",
+    "Down",
+    "Event",
+    "Heard",
+    "Kind",
+    "LinkCore",
+    "LogTo",
+    "Move",
+    "Note",
+    "Open",
+    "Remember",
+    "Rewired",
+    "Say",
+    "SendAnswer",
+    "SendAttach",
+    "SendHello",
+    "SendStatus",
+    "Server",
+    "ServerTime",
+    "State",
+    "Tick",
+    "Up",
+    "diagram",
+]  # the words of link_events.py too: this is where people look for them
 
 CONNECT = 9.0  # seconds for connecting and its handshake; the wire gives up earlier
 GREETING = 15.0  # seconds for a welcome: the coordinator may be starting a manager first
@@ -54,131 +105,12 @@ class Kind(StrEnum):
     WELCOME = "welcome"
     ATTACHED = "attached"
     ACK = "ack"
+    ASKED = "asked"
+    SAY = "something to say"
+    REWIRED = "wired otherwise"
     FORGOTTEN = "session unknown"
     REFUSED = "refused"
     NOTHING = "nothing"
-
-
-# Events
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """The alarm rang, or was late."""
-
-
-@dataclass(frozen=True, slots=True)
-class Up:
-    """The connection is encrypted and usable."""
-
-    connection: int
-
-
-@dataclass(frozen=True, slots=True)
-class Down:
-    """The connection failed or broke."""
-
-    connection: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A message came."""
-
-    connection: int
-    header: Header
-    body: Message
-
-
-Event = Tick | Up | Down | Heard
-
-
-# Actions
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """Connect, and number the connection so."""
-
-    connection: int
-    endpoint: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """Close the connection."""
-
-    connection: int
-
-
-@dataclass(frozen=True, slots=True)
-class SendHello:
-    """Send this; the software's name is the shell's to fill in."""
-
-    connection: int
-    epoch: int
-    lost: str
-
-
-@dataclass(frozen=True, slots=True)
-class SendAttach:
-    """Send what is wired, with this epoch."""
-
-    connection: int
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class SendStatus:
-    """Send how things are, with this session and sequence in the header."""
-
-    connection: int
-    session: str
-    sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class Remember:
-    """Keep the highest epoch, so that a restarted process knows it."""
-
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class LogTo:
-    """This is the database now."""
-
-    database: Database
-
-
-@dataclass(frozen=True, slots=True)
-class ServerTime:
-    """The server's wall clock at a moment of ours."""
-
-    at_ns: int
-    time_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something for the events: kind is `attached` or `lost`."""
-
-    kind: str
-    text: str
-
-
-Action = Open | Close | SendHello | SendAttach | SendStatus | Remember | LogTo | ServerTime | Note
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Somebody to connect to: name for people, endpoint, public key."""
-
-    name: str
-    endpoint: str
-    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +140,8 @@ class LinkCore:
         self._interval = STATUS_INTERVAL
         self._status_ns = 0  # when the next status is due
         self._silent_ns = 0  # when the manager counts as lost
-        self._steady_ns = 0  # when earlier failures are forgotten
+        self._brief = 0  # sessions in a row that are or were shorter than it takes to count as lost
+        self._steady_ns = 0  # when those are forgotten
 
     def handle(self, event: Event, now_ns: int) -> list[Action]:
         """Take an event and say what to do. An event that means nothing now does nothing."""
@@ -225,6 +158,8 @@ class LinkCore:
         match event:
             case Tick():
                 return self._meaning_of_time(now_ns), "no answer"
+            case Say() | Rewired():
+                return Kind.SAY if isinstance(event, Say) else Kind.REWIRED, event
             case Up(connection) | Down(connection) | Heard(connection) if connection != self._connection:
                 return Kind.NOTHING, None
             case Up():
@@ -252,8 +187,8 @@ class LinkCore:
                 return Kind.WELCOME, body
             case Attached():
                 return Kind.ATTACHED, body
-            case Ack() if self._session is not None and self._session.hear(header) == "ok":
-                return Kind.ACK, body
+            case Ack() | Change() | Act() if self._session is not None and self._session.hear(header) == "ok":
+                return (Kind.ACK, body) if isinstance(body, Ack) else (Kind.ASKED, Ask(body, header.id))
             case Error(code="session") if self.state is State.ATTACHED:
                 return Kind.FORGOTTEN, "it does not know our session"
             case Error(code=code) if code in AWAY or self.state is not State.ATTACHED:
@@ -292,10 +227,24 @@ class LinkCore:
     def _settle(self, attached: Attached, now_ns: int) -> Iterable[Action]:
         self._session = Session(attached.session)
         self._tries = 0
+        self._failures = self._brief  # what failed before we were attached is over; a link that flaps slows down
+        self._brief += 1
         self._hear(attached.status_interval, now_ns)
         self._steady_ns = self._silent_ns
         yield Note("attached", f"{self._manager.name} at {self._manager.endpoint}, epoch {self.epoch}")
+        yield from (Ask(Change(document=document), 0) for document in attached.desired or ())
         yield from self._report(None, now_ns)
+
+    def _attach_again(self, _cause: object, now_ns: int) -> Iterable[Action]:
+        self._session = None  # the manager opens another
+        yield from self._attach(None, now_ns)
+
+    def _answer(self, say: Say, _now_ns: int) -> Iterable[Action]:
+        assert self._session is not None
+        yield SendAnswer(self._connection, self._session.id, self._session.stamp(), say.message, say.reply_to)
+
+    def _pass_on(self, ask: Ask, _now_ns: int) -> Iterable[Action]:
+        yield ask
 
     def _report(self, _cause: object, now_ns: int) -> Iterable[Action]:
         assert self._session is not None
@@ -307,7 +256,9 @@ class LinkCore:
         self._hear(ack.next_interval, now_ns)
         self.due_ns = min(self._status_ns, self._silent_ns)
         if now_ns >= self._steady_ns:
-            self._failures = 0
+            self._failures = self._brief = 0
+        if ack.time_us:
+            yield ServerTime(now_ns, ack.time_us)
         if ack.database is not None:
             yield LogTo(ack.database)
 
@@ -367,6 +318,9 @@ class LinkCore:
         (State.ATTACHING, Kind.GIVEN_UP): Move(State.RESTING, _give_up),
         (State.ATTACHED, Kind.DUE): Move(State.ATTACHED, _report),
         (State.ATTACHED, Kind.ACK): Move(State.ATTACHED, _take),
+        (State.ATTACHED, Kind.ASKED): Move(State.ATTACHED, _pass_on),
+        (State.ATTACHED, Kind.SAY): Move(State.ATTACHED, _answer),
+        (State.ATTACHED, Kind.REWIRED): Move(State.ATTACHING, _attach_again),
         (State.ATTACHED, Kind.FORGOTTEN): Move(State.PAUSING, _lose),
         (State.ATTACHED, Kind.REFUSED): Move(State.RESTING, _obey),
         (State.ATTACHED, Kind.LOST): Move(State.PAUSING, _lose),

@@ -35,6 +35,11 @@ class Live:
             for reading in readings:
                 self._newest[sensor, reading.quantity] = reading
 
+    def expect(self, sensor: str, stale_after: float) -> None:
+        """Expect a sensor's readings at another interval."""
+        with self._lock:
+            self._stale_ns[sensor] = round(stale_after * SECOND)
+
     def get(self, sensor: str, quantity: str) -> Reading | None:
         """Return the newest reading; none when there never was one."""
         with self._lock:

@@ -111,7 +111,9 @@ class Manager(Kept):
         self._name = ""  # until the coordinator gives one
         self._allow = AllowList()  # assigned here, read on the wire's thread
         random = Random()  # noqa: S311 - spreads retries and numbers
-        self._desk = Desk(capacity=config.capacity, interval=config.status_interval, random=random)
+        self._desk = Desk(
+            number=config.number, capacity=config.capacity, interval=config.status_interval, random=random
+        )
         self._twins = self._desk.twins
         self._registration = Registration(interval=config.status_interval, random=random, now=self._now())
         self._listener: Listener | None = None
@@ -312,7 +314,9 @@ class ManagerProcess(Keeper):
             DatabaseWriter.start, outbox=outbox, connect=surroundings.connect, clock=clock, ticker=self._ticker
         )
         store, manager = Post(), Post()
-        keep = partial(DesiredStore.start, connect=surroundings.desired, clock=clock, hearer=manager.tell)
+        keep = partial(
+            DesiredStore.start, connect=surroundings.desired, clock=clock, node=config.number, hearer=manager.tell
+        )
         manage = partial(
             Manager.start, config=config, surroundings=surroundings, outbox=outbox, store=store, ticker=self._ticker
         )

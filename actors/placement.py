@@ -210,12 +210,31 @@ class Placement:
         self._failures = 0
         self._failure = ""
         self._next_start = now
+        self._operated = False  # an operator came: one manager stays, for settings of reactors that are away
         self.version = 0  # raised whenever `managers` would answer something else
 
     @property
     def managers(self) -> list[ManagerInfo]:
         """Every registered manager with the reactors that it reports."""
         return [manager.info for _, manager in sorted(self._managers.items())]
+
+    # operators
+
+    def operate(self, now: float) -> list[Action]:
+        """There is an operator: from now on one manager runs, whoever is attached."""
+        self._operated = True
+        return self._start(now)
+
+    def absent(self, now: float) -> str:
+        """Name the one manager that takes settings of reactors that are attached nowhere; empty while there is none.
+
+        One, so that of two people who set the same thing the second sees the first.
+        """
+        able = [each for each in self._managers.values() if not each.draining and self._life(each, now) == "ok"]
+        return min(able, key=lambda each: each.number).name if able else ""
+
+    def _is_last(self, manager: _Manager) -> bool:
+        return all(other is manager or other.draining for other in self._managers.values())
 
     # reactors
 
@@ -303,6 +322,7 @@ class Placement:
             manager.empty_since is not None
             and now - manager.empty_since >= self._empty_manager
             and manager.number in self._slots
+            and not (self._operated and self._is_last(manager))
         )
         return [Answer(asker, known=True, drain=manager.draining), *self._place_waiting(now)]
 
@@ -372,11 +392,14 @@ class Placement:
         return [Stop(number)]
 
     def _start(self, now: float) -> list[Action]:
-        """Start as many managers as the waiting hellos need, beyond those that are already on their way."""
+        """Start as many managers as waiting hellos, or operators, need, beyond those that are already on their way."""
         if now < self._listen_until or now < self._next_start or self._looked is None:
             return []
         coming = sum(slot.deadline < inf and slot.state is not _State.STOPPING for slot in self._slots.values())
-        missing = -(-len(self._waiting) // self._capacity) - coming
+        needed = -(-len(self._waiting) // self._capacity)
+        if self._operated and not self._managers:
+            needed = max(needed, 1)
+        missing = needed - coming
         free = [number for number, slot in self._slots.items() if slot.state is _State.IDLE]
         free.sort(key=lambda number: self._slots[number].failed)  # the one that failed last comes last
         chosen = free[: max(missing, 0)]

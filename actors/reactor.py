@@ -2,43 +2,49 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from actors.config import ReactorConfig, SensorConfig
+from actors.config import DeviceConfig, ReactorConfig, SensorConfig
+from actors.device import Device, Rest
+from actors.following import Hearers as TargetHearers
+from actors.interlocks import Claims
+from actors.inventory import Inventory
 from actors.keeper import Child, Keeper, Post
-from actors.link import EpochFile, Hearers, Link, Node
-from actors.link_core import Server
+from actors.link import EpochFile, Hearers, Link, Node, Tell
+from actors.link_events import Server
 from actors.live import Around, Faults, Live, Vitals
 from actors.recorder import Keep, Recorder, ServerClock
-from actors.schedule import Schedule
 from actors.self_sensor import NAME as SELF
 from actors.self_sensor import SelfSensor
-from actors.sensor import Sensor, Wired
+from actors.sensor import Sensor
 from actors.shipper import LogTo, Shipper, Waiting
+from actors.targets import Do, Follow
 from actors.ticker import Ticker
 from actors.timebase import Timebase
+from actors.wiring import Makers, Workbench
 from hardware.buses import Buses
 from hardware.clock import Clock
+from hardware.device import DeviceDriver
 from hardware.driver import SensorDriver, Wiring
 from storage.ilp import Ingest
 from storage.questdb import QuestDB
-from storage.rows import Sample
+from storage.rows import Row
 from storage.spool import Spool
-from transport.liveness import GRACE, MISSED_STALE
-from transport.messages import QuantityInfo, SensorInfo, line
+from transport.messages import Act, Change, Done, Message, Rejected, line
 from transport.wire import Wire
 
 SELF_SAMPLES = 600.0  # seconds between two kept readings of `self`
-SENSOR = "sensor "  # before a sensor's name in that of its child, apart from ours
+SENSOR, DEVICE = "sensor ", "device "  # before a name in that of its child, apart from ours
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
     """What a reactor finds around it.
 
-    `driver` gives a driver's class by its name, `boot` is the id of this boot, `disciplined` whether NTP disciplines
-    the machine's clock. The reactor closes `buses` and `wire` when it stops.
+    `driver` and `device` give a driver's class by its name, `boot` is the id of this boot, `disciplined` whether NTP
+    disciplines the machine's clock. The reactor closes `buses` and `wire` when it stops.
     """
 
     software: str
@@ -46,24 +52,26 @@ class Outside:
     clock: Clock
     disciplined: Callable[[], bool]
     driver: Callable[[str], type[SensorDriver]]
+    device: Callable[[str], type[DeviceDriver]]
     buses: Buses
     wire: Wire
 
 
 class Reactor(Keeper):
-    """Starts recorder, shipper, sensors and link. Sampling waits for nobody outside.
+    """Starts recorder, shipper, devices, sensors and link. Neither control nor sampling waits for anybody outside.
 
-    `Reactor.start(config, outside, ready)` raises `BadConfiguration` for a sensor that its driver cannot take, and
-    leaves `outside` to its caller then; `ready` is set while every child is ready.
+    `Reactor.start(config, outside, ready)` raises `BadConfiguration` for what its driver cannot take, and leaves
+    `outside` to its caller then; `ready` is set while every child is ready.
     """
 
     def __init__(self, config: ReactorConfig, outside: Outside, ready: threading.Event) -> None:
         clock = outside.clock
-        sensors = _sensors(config)
         self._config = config
         self._outside = outside
         self._ticker = Ticker(clock)
-        self._recorder, self._shipper = Post(), Post()
+        self._recorder, self._shipper, self._link = Post(), Post(), Post()
+        self._devices: dict[str, Post] = {}
+        self._targets: dict[str, Post] = {}  # sensors and devices
         self._spool = Spool(
             config.state_dir / "spool.sqlite",
             clock=clock,
@@ -76,11 +84,11 @@ class Reactor(Keeper):
             clock=clock,
             ticker=self._ticker,
             timebase=Timebase(outside.boot, outside.disciplined),
-            live=Live(clock, {sensor.name: _stale_after(sensor) for sensor in sensors}),
+            live=Live(clock, {}),
             vitals=Vitals(),
-            faults=Faults(config.name, clock, lambda event: self._recorder.tell(Keep([event]))),
+            faults=Faults(config.name, clock, lambda event: self._keep([event])),
         )
-        children = self._children(sensors)
+        children = self._children()
         super().__init__(children, ticker=self._ticker, clock=clock, fault=self._tell_fault, ready=ready)
 
     def on_start(self) -> None:
@@ -90,118 +98,109 @@ class Reactor(Keeper):
         super().on_start()
 
     def on_stop(self) -> None:
-        """Stop the children, then let go of what they shared."""
+        """Make the outputs safe, stop the children, then let go of what they shared."""
+        for device in self._devices.values():
+            device.tell(Rest())
         super().on_stop()
         self._ticker.stop()
         self._outside.wire.close()
         self._outside.buses.close()
         self._spool.close()
 
-    def _children(self, sensors: Sequence[SensorConfig]) -> list[Child]:
+    def _children(self) -> list[Child]:
         """In the order of their start; they are stopped the other way round, the recorder last."""
         around, spool = self._around, self._spool
-        origin_ns = around.clock.monotonic_ns()
-        wired = [
-            Wired(
-                sensor.name,
-                self._driver(sensor),
-                Schedule(origin_ns, sensor.live_interval, sensor.sample_interval),
-                sensor.compensation,
+        hearers = TargetHearers(say=self._say, keep=self._keep)
+        makers = Makers(self._sensor_driver, self._device_driver)
+        wires = Workbench(self._config, self._outside.boot, around, makers, hearers).wire(self._own_sensor())
+        claims = Claims(self._config.interlocks)
+        devices = [
+            Child(
+                f"{DEVICE}{wired.target.name}",
+                partial(Device.start, wired=wired, around=around, claims=claims, hearers=hearers),
             )
-            for sensor in sensors
+            for wired in wires.devices
         ]
-        keep = partial(_keep, self._recorder)
-        link = partial(
-            Link.start,
-            around=around,
-            wire=self._outside.wire,
-            node=self._node(sensors, [one.driver for one in wired]),
-            hearers=Hearers(
-                database=lambda database: self._shipper.tell(LogTo(database)),
-                server_time=lambda at_ns, time_us: self._recorder.tell(ServerClock(at_ns, time_us)),
-            ),
-        )
+        sensors = [
+            Child(f"{SENSOR}{wired.config.name}", partial(Sensor.start, wired=wired, around=around, asking=asking))
+            for wired, asking in wires.sensors
+        ]
+        self._devices = {child.name.removeprefix(DEVICE): child.post for child in devices}
+        self._targets = self._devices | {child.name.removeprefix(SENSOR): child.post for child in sensors}
         waiting = partial(self._shipper.tell, Waiting())
         return [
             Child("recorder", partial(Recorder.start, spool=spool, around=around, waiting=waiting), self._recorder),
             Child("shipper", partial(Shipper.start, spool=spool, around=around, connect=self._ingest), self._shipper),
-            *(
-                Child(f"{SENSOR}{one.name}", partial(Sensor.start, wired=one, around=around, keep=keep))
-                for one in wired
-            ),
-            Child("link", link),
+            *devices,
+            *sensors,
+            Child("link", self._start_link(wires.inventory), self._link),
         ]
 
-    def _driver(self, sensor: SensorConfig) -> SensorDriver:
+    def _start_link(self, inventory: Inventory) -> Callable[..., Any]:
+        config = self._config
+        node = Node(
+            label=line(config.label),
+            software=self._outside.software,
+            inventory=inventory,
+            coordinator=Server("coordinator", config.coordinator, config.coordinator_key),
+            epochs=EpochFile(config.state_dir / "epoch"),
+        )
+        hearers = Hearers(
+            database=lambda database: self._shipper.tell(LogTo(database)),
+            server_time=lambda at_ns, time_us: self._recorder.tell(ServerClock(at_ns, time_us)),
+            asked=self._ask,
+        )
+        return partial(Link.start, around=self._around, wire=self._outside.wire, node=node, hearers=hearers)
+
+    def _sensor_driver(self, sensor: SensorConfig) -> SensorDriver:
         wiring = Wiring(sensor.address, self._outside.buses, self._outside.clock, sensor.options)
         if sensor.name == SELF:
             return SelfSensor(wiring, self._around, self._spool)
         return self._outside.driver(sensor.driver)(wiring)
 
-    def _node(self, sensors: Sequence[SensorConfig], drivers: Sequence[SensorDriver]) -> Node:
-        config = self._config
-        return Node(
-            label=line(config.label),
-            software=self._outside.software,
-            sensors=[_info(sensor, driver) for sensor, driver in zip(sensors, drivers, strict=True)],
-            coordinator=Server("coordinator", config.coordinator, config.coordinator_key),
-            epochs=EpochFile(config.state_dir / "epoch"),
+    def _device_driver(self, device: DeviceConfig) -> DeviceDriver:
+        wiring = Wiring(device.address, self._outside.buses, self._outside.clock, device.options)
+        return self._outside.device(device.driver)(wiring)
+
+    def _own_sensor(self) -> SensorConfig:
+        return SensorConfig(
+            name=SELF,
+            label="reactor process",
+            driver=SELF,
+            address="host",
+            live_interval=self._config.status_interval,
+            sample_interval=SELF_SAMPLES,
+            options={},
+            compensation={},
         )
 
     def _ingest(self, address: str) -> Ingest:
         login = self._config.database_login
         return Ingest(QuestDB(address, login.user, login.password))
 
+    def _ask(self, asked: Change | Act, at_ns: int, reply_to: int) -> None:
+        """Hand on what the manager asks for, on the link's thread."""
+        name = asked.document.target if isinstance(asked, Change) else asked.target
+        target = self._targets.get(name)
+        match asked:
+            case Change(document=document) if target is not None:
+                target.tell(Follow(document, reply_to))
+            case Act() if target is not None:
+                target.tell(Do(asked, at_ns, reply_to))
+            case Change(document=document):
+                self._say(Rejected(target=name, revision=document.revision, reason=f"there is no {name}"), reply_to)
+            case Act(act=act, kind=kind):
+                self._say(Done(act=act, state="refused", target=name, kind=kind, text=f"there is no {name}"), reply_to)
+
+    def _say(self, message: Message, reply_to: int) -> None:
+        self._link.tell(Tell(message, reply_to))
+
+    def _keep(self, rows: Sequence[Row]) -> None:
+        self._recorder.tell(Keep(rows))
+
     def _tell_fault(self, child: str, reason: str | None) -> None:
-        source = child.removeprefix(SENSOR)
+        source = child.removeprefix(SENSOR).removeprefix(DEVICE)
         if reason is None:
             self._around.faults.end(source, "actor")
         else:
             self._around.faults.begin(source, "actor", f"died and is started again: {reason}")
-
-
-def _sensors(config: ReactorConfig) -> list[SensorConfig]:
-    """What is wired, at the pace of this node, and `self`."""
-    wired = [
-        replace(
-            sensor,
-            live_interval=sensor.live_interval / config.pace,
-            sample_interval=sensor.sample_interval / config.pace,
-        )
-        for sensor in config.sensors
-    ]
-    own = SensorConfig(
-        name=SELF,
-        label="reactor process",
-        driver=SELF,
-        address="host",
-        live_interval=config.status_interval,
-        sample_interval=SELF_SAMPLES,
-        options={},
-        compensation={},
-    )
-    return [*wired, own]
-
-
-def _stale_after(sensor: SensorConfig) -> float:
-    """Two readings missed, and the wire's grace; seconds."""
-    return MISSED_STALE * min(sensor.live_interval, sensor.sample_interval) + GRACE
-
-
-def _info(sensor: SensorConfig, driver: SensorDriver) -> SensorInfo:
-    return SensorInfo(
-        name=sensor.name,
-        label=line(sensor.label),
-        driver=line(sensor.driver),
-        address=line(sensor.address),
-        quantities=[
-            QuantityInfo(name=one.name, unit=one.unit, low=one.low, high=one.high, decimals=one.decimals)
-            for one in driver.quantities
-        ],
-        live_interval=sensor.live_interval,
-        sample_interval=sensor.sample_interval,
-    )
-
-
-def _keep(recorder: Post, rows: Sequence[Sample]) -> None:
-    recorder.tell(Keep(rows))

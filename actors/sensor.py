@@ -1,14 +1,20 @@
 """A sensor: reads its driver at its ticks, judges what came, and hands it on."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from actors.acts import Acts
+from actors.config import SensorConfig
+from actors.following import Following, Hearers, Target
+from actors.inventory import Inventory, sensor_info
+from actors.journal import Journal
 from actors.keeper import Kept, Report, tell
 from actors.live import Around
 from actors.schedule import Schedule
-from hardware.driver import SensorDriver
-from hardware.errors import HardwareError
+from actors.sensor_settings import Remaker, Wired, stale_after
+from actors.targets import Do, Follow, KeptFile
+from hardware.errors import HardwareError, Refused
 from hardware.values import Quality, Reading, failed, judge
 from storage.rows import Sample
 
@@ -19,51 +25,111 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class Wired:
-    """A sensor as it is wired, which outlives its actor.
+class Asking:
+    """How a sensor can be changed and asked: the makings of another one, its settings' file, its journal of acts."""
 
-    `compensation` maps what the driver compensates for to the sensor and quantity that measures it.
-    """
-
-    name: str
-    driver: SensorDriver
-    schedule: Schedule
-    compensation: Mapping[str, tuple[str, str]]
+    remaker: Remaker
+    kept: KeptFile
+    journal: Journal
+    hearers: Hearers
+    inventory: Inventory
 
 
 class Sensor(Kept):
     """Owns its driver: no other thread calls it. A read blocks this actor alone."""
 
-    def __init__(self, report: Report, wired: Wired, around: Around, keep: Callable[[Sequence[Sample]], None]) -> None:
-        """`keep` takes rows on their way to the spool and never blocks."""
+    def __init__(self, report: Report, wired: Wired, around: Around, asking: Asking) -> None:
         super().__init__(report)
-        self._name = wired.name
-        self._driver = wired.driver
-        self._schedule = wired.schedule
-        self._compensation = wired.compensation
+        self._name = wired.config.name
+        self._wired = wired
         self._around = around
-        self._keep = keep
+        self._keep = asking.hearers.keep
+        self._remaker = asking.remaker
+        self._inventory = asking.inventory
         self._opened = False
+        target = Target(self._name, asking.remaker.settings(), asking.remaker.file(), asking.kept)
+        self._following = Following(target, around, asking.hearers)
+        self._acts = Acts(self._name, wired.driver.descriptor.acts, asking.journal, around, asking.hearers.say)
         self._alarm = around.ticker.alarm(partial(tell, self.actor_ref, Tick()))
 
     def begin(self) -> None:
         """Wait for the first tick, or take up those that fell due while there was nobody."""
-        self._alarm.set(self._schedule.next_ns)
+        self._settle()
+        self._acts.open()
+        self._alarm.set(self._wired.schedule.next_ns)
 
     def handle(self, message: object) -> None:
-        """Read when it is due."""
+        """Read when it is due; change, or do something, when somebody asks."""
         match message:
             case Tick():
                 self._tick()
+            case Follow() as follow:
+                self._follow(follow)
+            case Do() as do:
+                self._do(do)
 
     def release(self) -> None:
         """Close the driver."""
         self._alarm.cancel()
-        self._driver.close()
+        self._wired.driver.close()
+
+    def _follow(self, follow: Follow) -> None:
+        values = self._following.hear(follow, self._remaker.against)
+        if values is None:
+            self._following.answer({}, "")
+        else:
+            self._rewire(self._remaker.configure(values))
+            self._settle()
+
+    def _rewire(self, config: SensorConfig) -> None:
+        """Go on with another address, other intervals, another compensation."""
+        wired, before = self._wired, self._wired.config
+        if (config.address, config.compensation) != (before.address, before.compensation):
+            wired.driver.close()
+            wired.driver, self._opened = self._remaker.make(config), False
+        if (config.live_interval, config.sample_interval) != (before.live_interval, before.sample_interval):
+            now_ns = self._around.clock.monotonic_ns()
+            wired.schedule = Schedule(now_ns, config.live_interval, config.sample_interval)
+        wired.config = config
+        self._around.live.expect(self._name, stale_after(config))
+        self._inventory.change(sensor_info(config, wired.driver, self._remaker.settings()))
+        self._alarm.set(wired.schedule.next_ns)
+
+    def _settle(self) -> None:
+        """Tell what it follows, unless that is the file."""
+        documents = self._following.documents
+        if not documents.revision:
+            return
+        if self._remaker.configure(documents.values) == self._wired.config:
+            self._following.settled({}, "")
+            self._following.show({}, "")
+        else:
+            self._following.show({}, "", "what was set cannot be done any more: the file is followed")
+
+    def _do(self, do: Do) -> None:
+        """Do what the driver can do beside reading, such as taking a calibration point."""
+        admitted = self._acts.admit(do)
+        if admitted is None or not self._acts.begin(admitted):
+            return
+        try:
+            self._open()
+            result = self._wired.driver.act(do.act.kind, do.act.arguments)
+        except Refused as error:
+            self._acts.end(admitted, "refused", str(error), {}, 0.0)
+        except HardwareError as error:
+            self._opened = False
+            self._acts.end(admitted, "unknown", str(error), {}, 0.0)
+        else:
+            self._acts.end(admitted, "done", "", result, 0.0)
+
+    def _open(self) -> None:
+        if not self._opened:
+            self._wired.driver.open()
+            self._opened = True
 
     def _tick(self) -> None:
         now_ns = self._around.clock.monotonic_ns()
-        due = self._schedule.due(now_ns)
+        due = self._wired.schedule.due(now_ns)
         if due.missed:
             self._around.faults.event(self._name, "fault", f"{due.missed} samples missed: nothing read at their time")
         if due.read:
@@ -72,35 +138,33 @@ class Sensor(Kept):
                 self._keep([self._sample(reading) for reading in readings])
             self._around.live.put(self._name, readings)
             self._tell_faults(readings)
-        self._schedule.handled(now_ns)
-        self._alarm.set(self._schedule.next_ns)
+        self._wired.schedule.handled(now_ns)
+        self._alarm.set(self._wired.schedule.next_ns)
 
     def _read(self) -> list[Reading]:
         """Take one reading of every quantity; whatever the hardware does, there is one."""
         try:
-            if not self._opened:
-                self._driver.open()
-                self._opened = True
+            self._open()
             self._compensate()
             taken_ns = self._around.clock.monotonic_ns()
-            values = self._driver.read()
+            values = self._wired.driver.read()
         except HardwareError as error:
             self._opened = False
             now_ns = self._around.clock.monotonic_ns()
-            return [failed(quantity, str(error), now_ns) for quantity in self._driver.quantities]
+            return [failed(quantity, str(error), now_ns) for quantity in self._wired.driver.quantities]
         return [
             judge(quantity, values[quantity.name], taken_ns)
             if quantity.name in values
             else failed(quantity, f"{quantity.name} was not delivered", taken_ns)
-            for quantity in self._driver.quantities
+            for quantity in self._wired.driver.quantities
         ]
 
     def _compensate(self) -> None:
         """Tell the driver what the others read; what is not known well leaves it with what it was told last."""
-        for what, (sensor, quantity) in self._compensation.items():
+        for what, (sensor, quantity) in self._wired.config.compensation.items():
             reading = self._around.live.get(sensor, quantity)
             if reading is not None and reading.quality is Quality.OK and reading.value is not None:
-                self._driver.compensate(what, reading.value)
+                self._wired.driver.compensate(what, reading.value)
 
     def _sample(self, reading: Reading) -> Sample:
         return Sample(

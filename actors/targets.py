@@ -76,6 +76,11 @@ class KeptFile:
         write_whole(self._path, msgspec.json.encode(kept))
 
 
+def kept_file(state_dir: Path, target: str) -> KeptFile:
+    """Give a target's file in a reactor's state folder."""
+    return KeptFile(state_dir / "applied" / f"{target}.json")
+
+
 def setting_rows(
     reactor: str, asked: Document, values: Mapping[str, Value], state: str, at_ns: int
 ) -> list[SettingRow]:

@@ -7,23 +7,24 @@ revision or has rejected it. Times are monotonic seconds of the manager.
 
 from collections.abc import Iterable
 
-from transport.messages import Applied, AppliedState, Document, Rejected, Values
+from transport.messages import Applied, AppliedState, Document, Rejected, Set
 
 RESEND = 1.0  # seconds that an answer may take; a status that shows less after them has the change sent again
 
 
 DAY_US = 86_400_000_000
+NODES = 1000  # managers that may number at once
 
 
-def next_revision(base: int, known: int, wall_us: int) -> int | None:
+def next_revision(base: int, known: int, wall_us: int, node: int) -> int | None:
     """Number a document that was made from the one with revision `base`; none when `known` is newer than that.
 
-    By the clock, and above both: so that of two that were numbered apart, the later one wins. A `base` of the future
-    is nobody's.
+    The next millisecond by the clock, or above `base`, and behind it who numbers: so that no two numbers are the same,
+    and of two documents that were numbered apart the later one wins. A `base` of the future is nobody's.
     """
     if not known <= base <= max(known, wall_us + DAY_US):
         return None
-    return max(wall_us, base + 1)
+    return (max(wall_us, base) // NODES + 1) * NODES + node % NODES
 
 
 class Wants:
@@ -128,13 +129,14 @@ class Wants:
 
     # people
 
-    def ask(self, target: str, base: int, author: str, values: Values, wall_us: int) -> Document | None:
+    def ask(self, wish: Set, wall_us: int, node: int) -> Document | None:
         """Make a document of what somebody wants; none, when there is a newer one than what it was made from."""
+        target = wish.target
         known = max(self.revision(target), self._following.get(target, 0))
-        revision = next_revision(base, known, wall_us)
+        revision = next_revision(wish.base, known, wall_us, node)
         if revision is None:
             return None
-        document = Document(target=target, revision=revision, author=author, values=values)
+        document = Document(target=target, revision=revision, author=wish.author, values=wish.values)
         self._asked.setdefault(target, []).append(document)
         self._look(target)
         return document

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from actors.config import DeviceConfig, SensorConfig
+from actors.targets import kept_file, spell
 from deploy import keyring, logins, logs, reactor_file
 from deploy.errors import ConfigurationError
 from deploy.folders import locked_by
@@ -13,9 +15,10 @@ from deploy.reactor_file import ReactorFile
 from deploy.settings import Settings
 from hardware.buses import Buses
 from hardware.clock import SystemClock
-from hardware.driver import Wiring
+from hardware.device import DeviceDriver
+from hardware.driver import SensorDriver, Wiring
 from hardware.errors import HardwareError
-from hardware.registry import driver_class
+from hardware.registry import device_class, driver_class
 from storage.questdb import DatabaseError, QuestDB
 from storage.schema import read_identity
 from transport.errors import KeyFileError
@@ -53,12 +56,13 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     keys = None
     for path in settings.reactor_file:
         try:
-            file = reactor_file.load(path, settings, driver_class)
+            file = reactor_file.load(path, settings, driver_class, device_class)
         except ConfigurationError as error:
             yield from (Finding("reactor file", mistake, good=False) for mistake in error.mistakes)
             continue
-        yield Finding("reactor file", f"{path}: {file.name}, {len(file.sensors)} sensors")
-        yield from _sensors(settings, file)
+        yield Finding("reactor file", f"{path}: {file.name}, {len(file.sensors)} sensors, {len(file.devices)} devices")
+        yield from _changes(settings, file)
+        yield from _wired(settings, file)
         keys, findings = _key(keyring.reactor_folder(settings, file.name) / "key", file.name)
         yield from findings
     if keys is None:  # no reactor here: the server's own key is one that the coordinator knows
@@ -68,25 +72,44 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield _database(settings)
 
 
-def _sensors(settings: Settings, file: ReactorFile) -> Iterator[Finding]:
-    """Look for each circuit; a reactor that runs has its buses for itself."""
+def _changes(settings: Settings, file: ReactorFile) -> Iterator[Finding]:
+    """List what was changed from outside and goes before the file."""
+    for target in [one.name for one in file.sensors] + [one.name for one in file.devices]:
+        kept = kept_file(keyring.reactor_folder(settings, file.name), target).read()
+        if kept is None:
+            continue
+        for name, (value, replaced) in kept.changes().items():
+            text = (
+                f"{name} is {spell(value)}, set by {kept.author}: it ends when the file's {spell(replaced)} is edited"
+            )
+            yield Finding(f"change of {target}", text)
+
+
+def _wired(settings: Settings, file: ReactorFile) -> Iterator[Finding]:
+    """Look for each circuit and output; a reactor that runs has its buses for itself."""
     running = locked_by(keyring.reactor_folder(settings, file.name))
     if running:
         yield Finding(f"reactor {file.name}", f"runs as process {running}: its buses are not tried")
         return
     buses = Buses()
+    clock = SystemClock(settings.pace or 1.0)
     for sensor in file.sensors:
-        wiring = Wiring(sensor.address, buses, SystemClock(settings.pace or 1.0), sensor.options)
-        driver = driver_class(sensor.driver)(wiring)
-        what = f"sensor {sensor.name}"
-        try:
-            driver.find()
-            yield Finding(what, f"{sensor.driver} at {sensor.address} answers")
-        except HardwareError as error:
-            yield Finding(what, str(error), good=False)
-        finally:
-            driver.close()
+        wiring = Wiring(sensor.address, buses, clock, sensor.options)
+        yield _found(f"sensor {sensor.name}", sensor, driver_class(sensor.driver)(wiring))
+    for device in file.devices:
+        wiring = Wiring(device.address, buses, clock, device.options)
+        yield _found(f"device {device.name}", device, device_class(device.driver)(wiring))
     buses.close()
+
+
+def _found(what: str, wired: SensorConfig | DeviceConfig, driver: SensorDriver | DeviceDriver) -> Finding:
+    try:
+        driver.find()
+    except HardwareError as error:
+        return Finding(what, str(error), good=False)
+    finally:
+        driver.close()
+    return Finding(what, f"{wired.driver} at {wired.address} answers")
 
 
 def _key(path: Path, name: str) -> tuple[KeyPair | None, Iterable[Finding]]:

@@ -28,9 +28,10 @@ class Folder:
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, str(os.getpid()).encode("ascii"), 0)
 
-    def keep(self) -> None:
-        """Let the lock outlive this program when it execs another in its place."""
-        fcntl.fcntl(self._lock, fcntl.F_SETFD, 0)
+    def keep(self) -> int:
+        """Let the lock outlive this program when it execs another in its place; returns its descriptor."""
+        os.set_inheritable(self._lock, True)  # noqa: FBT003 - takes no keywords
+        return self._lock
 
     def close(self) -> None:
         """Let others in."""

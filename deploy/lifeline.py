@@ -7,6 +7,7 @@ parent names itself in the environment, so that a child that comes too late to h
 import ctypes
 import os
 import signal
+import sys
 import threading
 from types import FrameType
 
@@ -32,6 +33,11 @@ def hold(parent: int | None) -> None:
 def environment() -> dict[str, str]:
     """Make a child's environment: this process's own, and itself named as the parent."""
     return {**os.environ, PARENT: str(os.getpid())}
+
+
+def command(subcommand: str) -> list[str]:
+    """Build what starts a subcommand: this Python, which never looks for our packages in the working folder."""
+    return [sys.executable, "-P", "-m", "deploy.main", subcommand]
 
 
 def stop_on_signals(patience: float = PATIENCE) -> threading.Event:

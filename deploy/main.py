@@ -34,6 +34,7 @@ COMMANDS = {
     "manager": Command("deploy.server:run_manager", "run one manager"),
     "web": Command("deploy.web:run_web", "run the web page and /api"),
     "questdb": Command("deploy.server:run_questdb", "run the local QuestDB"),
+    "guard": Command("deploy.guard_start:run_guard", "guard that reactor: hold its outputs' safe values, and run it"),
     "reactor": Command("deploy.reactor:run_reactor", "run the reactor that REACTORIUM_REACTOR_FILE describes"),
     "vessel": Command("deploy.vessel:run_vessel", "run the simulated vessel that REACTORIUM_VESSEL_FILE describes"),
 }

@@ -14,7 +14,7 @@ from deploy.folders import Folder
 from deploy.settings import PREFIX, Settings
 from hardware.buses import Buses
 from hardware.clock import SystemClock, boot_id
-from hardware.registry import driver_class
+from hardware.registry import device_class, driver_class
 from transport.errors import KeyFileError
 from transport.keys import load_or_make
 from transport.wire import Wire
@@ -37,6 +37,7 @@ def run_reactor(settings: Settings) -> None:
             clock=clock,
             disciplined=disciplined,
             driver=driver_class,
+            device=device_class,
             buses=Buses(),
             wire=Wire(keys, clock),
         )
@@ -60,4 +61,6 @@ def _reactor_config(settings: Settings) -> ReactorConfig:
         spool_limit=settings.spool_limit,
         spool_retention=settings.spool_retention,
         pace=settings.pace or 1.0,
+        devices=file.devices,
+        interlocks=file.interlocks,
     )

@@ -15,7 +15,7 @@ from deploy import lifeline
 from deploy.errors import StartError
 from deploy.settings import Settings
 
-STOP_SECONDS = 10  # supervisor kills who is not gone by then; longer than a process's own patience
+STOP_SECONDS = 15  # supervisor kills who is not gone by then: later than a guard ends that has to kill its reactor
 LONGEST_SOCKET = 107  # bytes of a Unix socket's path, Linux unix(7)
 FILES = 16_384  # open files that a process may have, where the machine allows it: a manager has one a reactor
 _FOREVER = 1_000_000  # starts tried: supervisor waits one second longer before each
@@ -81,11 +81,6 @@ def run(configuration_file: Path) -> None:
     supervisor.supervisord.main(["-c", str(configuration_file)])
 
 
-def command(subcommand: str) -> list[str]:
-    """Build what starts a subcommand: this Python, which never looks for our packages in the working folder."""
-    return [sys.executable, "-P", "-m", "deploy.main", subcommand]
-
-
 def _files() -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     return FILES if most == resource.RLIM_INFINITY else min(FILES, most)
@@ -147,7 +142,7 @@ def _section(title: str, **values: str) -> str:
 
 
 def _command(subcommand: str) -> str:
-    return _plain(shlex.join(command(subcommand)))
+    return _plain(shlex.join(lifeline.command(subcommand)))
 
 
 def _plain(text: object) -> str:

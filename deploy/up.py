@@ -131,7 +131,7 @@ def _programs(settings: Settings, nodes: Sequence[Node]) -> list[Program]:
         programs.append(Program("questdb", "questdb", "questdb", DATABASE))
     for node in nodes:
         reactor = {f"{PREFIX}REACTOR_FILE": str(node.file)}
-        programs.append(Program("reactors", node.name, "reactor", REACTOR, reactor))
+        programs.append(Program("reactors", node.name, "guard", REACTOR, reactor))
         if node.vessel is not None:
             vessel = {f"{PREFIX}VESSEL_FILE": str(node.vessel)}
             programs.append(Program("vessels", node.name, "vessel", VESSEL, vessel))

@@ -1,11 +1,15 @@
-"""The rows that a reactor keeps: what the spool holds and the database stores."""
+"""The rows that a reactor keeps: what the spool holds and the database stores.
 
-from dataclasses import dataclass
+Structs and not dataclasses because shipping makes them by the thousand (docs/benchmarks.md). They refer to nothing that
+could refer back, so the garbage collector need not look at them.
+"""
+
 from typing import ClassVar
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+
+class Sample(Struct, frozen=True, array_like=True, gc=False):
     """A reading that is kept. `taken_ns` is monotonic of this boot; the spool adds spool, seq and the date."""
 
     TABLE: ClassVar[str] = "samples"
@@ -17,9 +21,13 @@ class Sample:
     quality: str
     taken_ns: int
 
+    @property
+    def series(self) -> str:
+        """What `seq` counts."""
+        return f"samples/{self.sensor}/{self.quantity}"
 
-@dataclass(frozen=True, slots=True)
-class Event:
+
+class Event(Struct, frozen=True, array_like=True, gc=False):
     """Something that happened: `kind` is started, attached, lost, fault, act, held or migration."""
 
     TABLE: ClassVar[str] = "events"
@@ -29,9 +37,13 @@ class Event:
     text: str
     taken_ns: int
 
+    @property
+    def series(self) -> str:
+        """What `seq` counts."""
+        return f"events/{self.source}/{self.kind}"
 
-@dataclass(frozen=True, slots=True)
-class SettingRow:
+
+class SettingRow(Struct, frozen=True, array_like=True, gc=False):
     """A setting that was applied or rejected (`state`). `number` is its value as a number: 0 or 1 of a switch.
 
     `value` is the same as text; of a text or a choice there is no number.
@@ -47,6 +59,11 @@ class SettingRow:
     state: str
     author: str
     taken_ns: int
+
+    @property
+    def series(self) -> str:
+        """What `seq` counts."""
+        return f"settings/{self.device}/{self.setting}/{self.state}"
 
 
 Row = Sample | Event | SettingRow

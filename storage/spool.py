@@ -8,7 +8,7 @@ SpoolError                    anything below; nothing of the call was done, the 
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,8 +52,7 @@ class Anchor:
         return self.wall_us + (monotonic_ns - self.monotonic_ns) // 1000
 
 
-@dataclass(frozen=True, slots=True)
-class SpooledRow:
+class SpooledRow(msgspec.Struct, frozen=True):
     """A dated row on its way. Sent again it is the same in every byte, so the database keeps one."""
 
     id: int
@@ -155,27 +154,27 @@ class Spool:
                 return []
             table = min(oldest)[1]
             found = db.execute(
-                "SELECT id, spool, seq, wall_us, taken_ns, body FROM rows"
-                " WHERE state = ? AND kind = ? ORDER BY id LIMIT ?",
+                "SELECT id, spool, seq, wall_us, body FROM rows WHERE state = ? AND kind = ? ORDER BY id LIMIT ?",
                 (WAITING, table, limit),
             ).fetchall()
+            decode = _DECODERS[table].decode
             rows = []
-            for number, spool, seq, wall_us, taken_ns, body in found:
+            for number, spool, seq, wall_us, body in found:
                 try:
-                    row = _unpack(table, body, taken_ns)
+                    row = decode(body)
                 except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                     _refuse(db, number, f"damaged in the spool: {error}")
                 else:
                     rows.append(SpooledRow(number, spool, seq, wall_us, row))
             return rows
 
-    def confirm(self, ids: Iterable[int]) -> None:
+    def confirm(self, ids: Sequence[int]) -> None:
         """The database has these rows: they stay for the retention, then go."""
         with self._transaction() as db:
-            now = self._now_us()
-            db.executemany(
-                "UPDATE rows SET state = ?, confirmed_us = MAX(wall_us, ?) WHERE id = ?",
-                [(CONFIRMED, now, number) for number in ids],
+            db.execute(
+                "UPDATE rows SET state = ?, confirmed_us = MAX(wall_us, ?)"
+                " WHERE id IN (SELECT value FROM json_each(?))",  # one statement: half the time of one a row
+                (CONFIRMED, self._now_us(), msgspec.json.encode(ids).decode()),
             )
 
     def refuse(self, number: int, reason: str) -> None:
@@ -281,7 +280,7 @@ class Spool:
             self._unsynced = False
 
     def _insert(self, db: sqlite3.Connection, row: Row) -> None:
-        series, body = _pack(row)
+        series = row.series
         (seq,) = db.execute(
             "INSERT INTO series VALUES (?, 1) ON CONFLICT DO UPDATE SET seq = seq + 1 RETURNING seq", (series,)
         ).fetchone()
@@ -291,7 +290,7 @@ class Spool:
         db.execute(
             "INSERT INTO rows (state, kind, spool, series, seq, body, boot, taken_ns, wall_us)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (state, row.TABLE, self._id, series, seq, body, self._boot, row.taken_ns, wall_us),
+            (state, row.TABLE, self._id, series, seq, msgspec.json.encode(row), self._boot, row.taken_ns, wall_us),
         )
 
     def _make_room(self, db: sqlite3.Connection) -> int:
@@ -328,32 +327,11 @@ class Spool:
 
 _OF_STATE = "SELECT id FROM rows WHERE state = ? AND kind = ? ORDER BY id"
 _COUNT = "SELECT COUNT(*) FROM rows WHERE state = ?"
-_SAMPLE = msgspec.json.Decoder(tuple[str, str, str, float | None, str, str])
-_EVENT = msgspec.json.Decoder(tuple[str, str, str, str])
-_SETTING = msgspec.json.Decoder(tuple[str, str, str, str, float | None, int, str, str])
-
-
-def _pack(row: Row) -> tuple[str, bytes]:
-    """Return what its seq counts, and its own fields."""
-    match row:
-        case Sample():
-            fields: tuple[object, ...] = (row.reactor, row.sensor, row.quantity, row.value, row.unit, row.quality)
-            return f"samples/{row.sensor}/{row.quantity}", msgspec.json.encode(fields)
-        case Event():
-            return f"events/{row.source}/{row.kind}", msgspec.json.encode((row.reactor, row.source, row.kind, row.text))
-        case SettingRow():
-            fields = (row.reactor, row.device, row.setting, row.value, row.number, row.revision, row.state, row.author)
-            return f"settings/{row.device}/{row.setting}/{row.state}", msgspec.json.encode(fields)
-
-
-def _unpack(table: str, body: bytes, taken_ns: int) -> Row:
-    match table:
-        case Sample.TABLE:
-            return Sample(*_SAMPLE.decode(body), taken_ns)
-        case Event.TABLE:
-            return Event(*_EVENT.decode(body), taken_ns)
-        case _:
-            return SettingRow(*_SETTING.decode(body), taken_ns)
+_DECODERS: Mapping[str, msgspec.json.Decoder[Row]] = {
+    Sample.TABLE: msgspec.json.Decoder(Sample),
+    Event.TABLE: msgspec.json.Decoder(Event),
+    SettingRow.TABLE: msgspec.json.Decoder(SettingRow),
+}
 
 
 def _oldest(db: sqlite3.Connection, state: int, count: int) -> list[int]:

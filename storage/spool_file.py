@@ -27,7 +27,7 @@ CREATE TABLE rows (
     spool TEXT NOT NULL,      -- whose seq it is: rows carried over from a damaged file keep theirs
     series TEXT NOT NULL,     -- what seq counts: table, sensor and quantity
     seq INTEGER NOT NULL,
-    body BLOB NOT NULL,       -- the row's own fields, a JSON array
+    body BLOB NOT NULL,       -- the row, a JSON array of its fields
     boot TEXT NOT NULL,
     taken_ns INTEGER NOT NULL,
     wall_us INTEGER,

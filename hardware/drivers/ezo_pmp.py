@@ -76,14 +76,15 @@ class EzoPmp(DeviceDriver):
             self.circuit.order("Invert")
 
     def read_back(self) -> Mapping[str, Value]:
-        """Ask for direction, totals, and whether it runs."""
+        """Ask for direction, whether it runs, and then its totals: those of a dose that has ended are its last."""
+        running = self._flag("D,?")
         fields = commands.reading(self.circuit)
         volumes = [number for field in fields if (number := replies.number(field)) is not None]
         if not len(volumes) == len(fields) == len(_OUTPUTS):
             raise BadAnswer(f"{self.circuit.where} read {replies.shown(','.join(fields))} instead of three volumes")
         return {
             "inverted": self._inverted(),
-            "running": self._flag("D,?"),
+            "running": running,
             **dict(zip(_OUTPUTS.values(), volumes, strict=True)),
         }
 

@@ -84,7 +84,7 @@ class Stage:
         self.last: list[Outgoing] = []
 
     def make_desk(self) -> Desk:
-        desk = Desk(capacity=5, interval=5.0, random=Random(1))
+        desk = Desk(number=3, capacity=5, interval=5.0, random=Random(1))
         desk.names = frozenset({"r1", "r2"})
         return desk
 
@@ -162,7 +162,7 @@ class Stage:
         """Do jobs until there is none."""
         out = []
         while (job := self.desk.job(self.now, self.clock.wall_us())) is not None:
-            out += self.desk.finish(perform(job, self.archive, self.clock), self.now)
+            out += self.desk.finish(perform(job, self.archive, self.clock, 3), self.now)
         return out
 
     def wait(self, seconds: float) -> list[Message]:
@@ -176,7 +176,7 @@ class Stage:
 
     def revision(self) -> int:
         """The revision that a set made now gets."""
-        return self.clock.wall_us()
+        return self.clock.wall_us() // 1000 * 1000 + 1003
 
 
 @pytest.fixture
@@ -268,7 +268,7 @@ def test_revisions_rise_when_the_clock_does_not(stage: Stage) -> None:
     first = stage.revision()
     stage.clock.step_wall(-3600)
     stage.operator(wish(first))
-    assert [one.revision for one in changes(stage.sent)] == [first + 1]
+    assert [one.revision for one in changes(stage.sent)] == [first + 1000]
 
 
 def test_a_base_of_the_far_future_is_nobodys(stage: Stage) -> None:
@@ -388,7 +388,7 @@ def test_a_slow_database_is_waited_for_and_then_not(stage: Stage) -> None:
     attached = only(stage.to_reactor(out))
     assert isinstance(attached, Attached)
     assert attached.desired is None
-    out = stage.desk.finish(perform(job, stage.archive, stage.clock), stage.now)
+    out = stage.desk.finish(perform(job, stage.archive, stage.clock, 3), stage.now)
     assert changes(stage.to_reactor(out)) == [document(5)]
 
 

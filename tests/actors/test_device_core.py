@@ -127,11 +127,10 @@ def test_another_value_does_not_begin_a_cycle_anew() -> None:
 
 
 def test_half_a_cycle_is_a_mistake() -> None:
-    core = Bench(RELAY).core
-    assert core.against({"on": True, "on_time": 3.0, "off_time": 0.0}) == (
+    assert RELAY.against({"on": True, "on_time": 3.0, "off_time": 0.0}) == (
         "on_time and off_time are both 0 s (no cycle) or both above"
     )
-    assert core.against({"on": True, "on_time": 0.0, "off_time": 0.0}) is None
+    assert RELAY.against({"on": True, "on_time": 0.0, "off_time": 0.0}) is None
 
 
 def test_a_hold_makes_safe_at_once_and_the_setting_returns_by_itself() -> None:

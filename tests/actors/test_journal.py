@@ -1,5 +1,6 @@
 """Acts are run at most once, whatever moment a crash or a full disk chooses."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +42,17 @@ def test_what_was_begun_and_ended_is_known_to_the_next_process(make: MakeJournal
     assert entry is not None
     assert (entry.state, entry.kind, entry.ml, entry.result) == ("done", "dose", 4.9, {"dispensed": 4.9})
     assert make().known("a2") is None
+
+
+def test_beginning_and_end_are_on_the_disk_when_they_return(
+    make: MakeJournal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = make()
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda _: synced.append(len(path.read_bytes().splitlines())))
+    journal.begin("a1", "dose", 5.0)
+    journal.end("a1", "done", "", {}, 5.0)
+    assert synced == [1, 2]
 
 
 def test_what_a_crash_cut_off_is_unknown_for_ever_and_counts_whole(make: MakeJournal) -> None:

@@ -3,14 +3,34 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
-from actors.link import EpochFile, Happened, Hearers, Link, Node
-from actors.link_core import Server
+from actors.inventory import Inventory
+from actors.link import EpochFile, Happened, Hearers, Link, Node, Tell
+from actors.link_events import Server
 from actors.live import Around
 from hardware.values import Quality, Reading
 from tests.actors.conftest import START_NS, START_US, FakeClock, Kept
 from transport import messages
-from transport.messages import Ack, Attach, Attached, Database, Error, Header, Hello, Message, Status, Welcome
+from transport.errors import EnvelopeError
+from transport.messages import (
+    Ack,
+    Act,
+    Applied,
+    AppliedState,
+    Attach,
+    Attached,
+    Change,
+    Database,
+    Document,
+    Error,
+    Header,
+    Hello,
+    Message,
+    SensorInfo,
+    Status,
+    Welcome,
+)
 from transport.wire import Down, Happening, Received, Up, Wire
 
 DATABASE = Database(address="http://db:9000", identity="d1", incarnation=0, schema_major=1, schema_minor=0)
@@ -26,6 +46,12 @@ WELCOME = Welcome(
 )
 
 
+SENSOR = SensorInfo(
+    name="ph", label="pH", driver="ezo-ph", address="host", quantities=[], live_interval=5.0, sample_interval=60.0
+)
+DOCUMENT = Document(target="heater", revision=7, author="ada", values={"on": True})
+
+
 class FakeConnection:
     """Remembers what was sent."""
 
@@ -33,10 +59,15 @@ class FakeConnection:
         self.endpoint = endpoint
         self.deliver = deliver
         self.sent: list[tuple[Message, str, int]] = []
+        self.replies: list[int] = []
+        self.error: Exception | None = None
         self.closed = False
 
-    def send(self, message: Message, *, session: str, sequence: int) -> int:
+    def send(self, message: Message, *, session: str, sequence: int, reply_to: int) -> int:
         assert not self.closed
+        if self.error is not None:
+            raise self.error
+        self.replies.append(reply_to)
         self.sent.append((message, session, sequence))
         return len(self.sent)
 
@@ -59,7 +90,7 @@ class FakeWire:
         deliver: Callable[[list[Happening]], None],
     ) -> FakeConnection:
         assert len(key) == 40
-        assert set(accept) == {Welcome, Attached, Ack, Error}
+        assert set(accept) == {Welcome, Attached, Ack, Change, Act, Error}
         self.connections.append(FakeConnection(endpoint, deliver))
         return self.connections[-1]
 
@@ -74,8 +105,14 @@ class Scene:
         self.databases: list[Database] = []
         self.times: list[tuple[int, int]] = []
         coordinator = Server("coordinator", "tcp://10.0.0.1:5000", "C" * 40)
-        node = Node("Tank", "1.2.3", [], coordinator, EpochFile(folder / "epoch"))
-        hearers = Hearers(self.databases.append, lambda at_ns, time_us: self.times.append((at_ns, time_us)))
+        self.asked: list[tuple[Message, int, int]] = []
+        self.inventory = Inventory([SENSOR], [])
+        node = Node("Tank", "1.2.3", self.inventory, coordinator, EpochFile(folder / "epoch"))
+        hearers = Hearers(
+            database=self.databases.append,
+            server_time=lambda at_ns, time_us: self.times.append((at_ns, time_us)),
+            asked=lambda body, at_ns, reply_to: self.asked.append((body, at_ns, reply_to)),
+        )
         self.link = Link(lambda _: None, around, cast("Wire", self.wire), node, hearers)
         self.link.begin()
         self.settle()
@@ -116,7 +153,7 @@ def test_the_way_to_the_first_status(scene: Scene, kept: Kept, tmp_path: Path) -
     assert (coordinator.endpoint, manager.endpoint) == ("tcp://10.0.0.1:5000", "tcp://10.0.0.1:6001")
     assert coordinator.sent == [(Hello(software="1.2.3"), "", 0)]
     assert coordinator.closed
-    assert manager.sent[0] == (Attach(epoch=8, label="Tank", software="1.2.3", sensors=[]), "", 0)
+    assert manager.sent[0] == (Attach(epoch=8, label="Tank", software="1.2.3", sensors=[SENSOR]), "", 0)
     assert [(type(message), session, sequence) for message, session, sequence in manager.sent[1:]] == [
         (Status, SESSION, 1)
     ]
@@ -176,6 +213,76 @@ def test_an_ack_may_name_another_database(scene: Scene) -> None:
     scene.attach()
     scene.hear(Ack(next_interval=5.0, database=DATABASE), SESSION, 1)
     assert scene.databases == [DATABASE, DATABASE]
+
+
+def test_what_targets_do_is_told_in_attach_and_status(scene: Scene) -> None:
+    state = AppliedState("heater", 7, "ada", {"on": True}, {"on": False}, "guard")
+    scene.around.standings.put(state)
+    scene.attach()
+    sent = [message for message, _, _ in scene.connection.sent]
+    assert isinstance(sent[0], Attach)
+    assert isinstance(sent[1], Status)
+    assert sent[0].applied == sent[1].devices == [state]
+
+
+def test_what_is_desired_is_passed_on_and_answers_go_back_in_the_session(scene: Scene, clock: FakeClock) -> None:
+    scene.attach()
+    scene.hear(Change(document=DOCUMENT), SESSION, 1)
+    asked = Act(reactor="tank", act="act-0001", target="pump", kind="dose", valid_for=5.0, author="ada")
+    scene.hear(asked, SESSION, 2)
+    assert scene.asked == [(Change(document=DOCUMENT), clock.now_ns, 1), (asked, clock.now_ns, 1)]
+    applied = Applied(target="heater", revision=7, read_back={})
+    scene.link.handle(Tell(applied, 1))
+    assert scene.connection.sent[-1] == (applied, SESSION, 2)
+    assert scene.connection.replies[-1] == 1
+
+
+def test_more_than_a_message_holds_is_a_fault_and_no_death(scene: Scene) -> None:
+    scene.attach()
+    scene.connection.error = EnvelopeError("too_large", "70000 bytes, limit 65536")
+    scene.settle(5.5)
+    assert "link: status cannot be sent" in scene.around.faults.current()[0]
+
+
+def test_an_answer_without_a_manager_is_lost(scene: Scene) -> None:
+    scene.link.handle(Tell(Applied(target="heater", revision=7, read_back={}), 1))
+    assert scene.connection.sent == []
+
+
+def test_an_older_manager_that_wakes_up_is_not_heard(scene: Scene) -> None:
+    scene.attach()
+    scene.hear(Change(document=DOCUMENT), "t" * 32, 1)
+    old = scene.connection
+    scene.bring(Down("disconnected"))
+    scene.settle(2)
+    header = Header(type="change", id=1, session=SESSION, sequence=9)
+    old.deliver([Received(None, b"", header, Change(document=DOCUMENT), 0)])
+    scene.settle()
+    assert scene.asked == []
+
+
+def test_what_is_wired_otherwise_is_told_by_attaching_again(scene: Scene) -> None:
+    scene.attach()
+    renamed = replace(SENSOR, label="pH, left")
+    scene.inventory.change(SENSOR)
+    scene.settle(5.5)
+    assert not isinstance(scene.connection.sent[-1][0], Attach)
+    scene.inventory.change(renamed)
+    scene.settle(5.5)
+    attach = scene.connection.sent[-1][0]
+    assert isinstance(attach, Attach)
+    assert attach.sensors == [renamed]
+    scene.hear(Attached(session="u" * 32, status_interval=5.0, desired=[DOCUMENT]))
+    assert isinstance(scene.connection.sent[-1][0], Status)
+    assert scene.connection.sent[-1][1:] == ("u" * 32, 1)
+    assert [body for body, _, _ in scene.asked] == [Change(document=DOCUMENT)]
+    assert not scene.connection.closed
+
+
+def test_the_servers_time_in_an_ack_is_passed_on(scene: Scene, clock: FakeClock) -> None:
+    scene.attach()
+    scene.hear(Ack(next_interval=5.0, time_us=77), SESSION, 1)
+    assert scene.times[-1] == (clock.now_ns, 77)
 
 
 def test_an_error_from_the_coordinator_makes_it_wait(scene: Scene) -> None:

@@ -2,7 +2,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +10,7 @@ from msgspec import structs
 from actors.link_core import (
     GREETING,
     Action,
+    Ask,
     Close,
     Down,
     Event,
@@ -20,6 +20,9 @@ from actors.link_core import (
     Note,
     Open,
     Remember,
+    Rewired,
+    Say,
+    SendAnswer,
     SendAttach,
     SendHello,
     SendStatus,
@@ -31,7 +34,7 @@ from actors.link_core import (
     diagram,
 )
 from actors.ticker import SECOND
-from transport.messages import Ack, Attached, Database, Error, Header, Message, Welcome
+from transport.messages import Ack, Applied, Attached, Change, Database, Document, Error, Header, Message, Welcome
 
 DOC = Path(__file__).parents[2] / "docs" / "link.md"
 COORDINATOR = Server("coordinator", "tcp://10.0.0.1:5000", "C" * 40)
@@ -145,6 +148,51 @@ def test_an_ack_sets_the_pace_and_may_name_another_database() -> None:
     assert bench.pause == 0.1
 
 
+def test_an_ack_may_bring_the_time() -> None:
+    bench = Bench().attached()
+    bench.sequence += 1
+    assert bench.hear(Ack(next_interval=5.0, time_us=77), SESSION, bench.sequence) == [ServerTime(bench.now, 77)]
+
+
+DOCUMENT = Document(target="heater", revision=7, author="ada", values={"on": True})
+CHANGE = Change(document=DOCUMENT)
+APPLIED = Applied(target="heater", revision=7, read_back={})
+
+
+def test_all_that_is_desired_comes_with_attached_before_the_first_status() -> None:
+    bench = Bench().joining()
+    bench.up()
+    actions = bench.hear(Attached(session=SESSION, status_interval=5.0, desired=[DOCUMENT]))
+    assert actions[1:] == [Ask(CHANGE, 0), SendStatus(2, SESSION, 1)]
+
+
+def test_a_change_is_heard_once_and_in_its_session_alone() -> None:
+    bench = Bench().attached()
+    assert bench.hear(CHANGE, "t" * 32, 1) == []
+    assert bench.hear(CHANGE, SESSION, 1) == [Ask(CHANGE, 1)]
+    assert bench.hear(CHANGE, SESSION, 1) == []
+    bench.down()
+    assert bench.hear(CHANGE, SESSION, 2) == []
+
+
+def test_an_answer_takes_the_next_number_of_the_session_and_is_lost_without_one() -> None:
+    bench = Bench()
+    assert bench.event(Say(APPLIED, 5)) == []
+    bench.attached()
+    assert bench.event(Say(APPLIED, 5)) == [SendAnswer(2, SESSION, 2, APPLIED, 5)]
+    assert bench.wait() == [SendStatus(2, SESSION, 3)]
+
+
+def test_what_is_wired_otherwise_is_told_by_attaching_again() -> None:
+    bench = Bench().attached()
+    assert bench.event(Rewired()) == [SendAttach(2, 8)]
+    assert bench.core.state is State.ATTACHING
+    assert bench.hear(CHANGE, SESSION, 1) == []
+    bench.hear(Attached(session="u" * 32, status_interval=5.0))
+    assert bench.hear(CHANGE, "u" * 32, 1) == [Ask(CHANGE, 1)]
+    assert Bench().event(Rewired()) == []
+
+
 def test_statuses_without_an_answer_end_in_a_new_socket_after_17_seconds() -> None:
     bench = Bench().attached()
     start = bench.now
@@ -229,6 +277,15 @@ def test_a_link_that_flaps_slows_down_and_a_steady_one_is_forgiven() -> None:
         bench.wait()
     bench.ack()
     bench.down()
+    assert bench.pause == 1
+
+
+def test_what_failed_before_it_was_attached_is_forgotten() -> None:
+    bench = Bench()
+    for _ in range(7):
+        bench.wait()
+        bench.down()
+    bench.attached().down()
     assert bench.pause == 1
 
 
@@ -318,7 +375,8 @@ def test_every_state_is_reached() -> None:
 
 
 EVENTS = st.one_of(
-    st.just("tick"),
+    st.sampled_from(["tick", "say", "rewired"]),
+    st.just(CHANGE),
     st.just("wait"),
     st.just("up"),
     st.just("down"),
@@ -331,34 +389,36 @@ EVENTS = st.one_of(
 )
 
 
+def event_of(bench: Bench, what: str | Message, connection: int, sequence: int) -> Event:
+    if what == "wait":
+        bench.now = max(bench.now, bench.core.due_ns)
+    if isinstance(what, Message):
+        return Heard(connection, Header(type=what.TYPE, id=1, session=SESSION, sequence=sequence), what)
+    events: dict[str, Event] = {
+        "up": Up(connection),
+        "down": Down(connection, ""),
+        "say": Say(APPLIED, sequence),
+        "rewired": Rewired(),
+    }
+    return events.get(what, Tick())
+
+
 @given(st.lists(st.tuples(EVENTS, st.integers(0, 3), st.integers(0, 9)), max_size=60))
 def test_whatever_happens_it_always_wants_to_be_woken_and_its_epoch_never_falls(
-    script: list[tuple[Any, int, int]],
+    script: list[tuple[str | Message, int, int]],
 ) -> None:
     bench = Bench()
     epoch = bench.core.epoch
     open_connections: set[int] = set()
     for what, age, sequence in script:
-        connection = max(1, bench.connection - age)
-        match what:
-            case "tick":
-                event: Event = Tick()
-            case "wait":
-                bench.now = max(bench.now, bench.core.due_ns)
-                event = Tick()
-            case "up":
-                event = Up(connection)
-            case "down":
-                event = Down(connection, "")
-            case body:
-                event = Heard(connection, Header(type=body.TYPE, id=1, session=SESSION, sequence=sequence), body)
+        event = event_of(bench, what, max(1, bench.connection - age), sequence)
         for action in bench.event(event):
             match action:
                 case Open(number):
                     open_connections.add(number)
                 case Close(number):
                     open_connections.remove(number)
-                case SendHello(number) | SendAttach(number) | SendStatus(number):
+                case SendHello(number) | SendAttach(number) | SendStatus(number) | SendAnswer(number):
                     assert number in open_connections
         assert bench.core.epoch >= epoch
         epoch = bench.core.epoch

@@ -649,3 +649,38 @@ def test_the_version_changes_when_the_managers_do(world: World) -> None:
     assert after > before
     world.run(60)
     assert world.core.version == after
+
+
+def test_for_an_operator_one_manager_runs_and_stays(world: World) -> None:
+    world.do(world.core.operate(world.now))
+    world.run(LISTEN + 2)
+    assert len(world.running) == 1
+    assert world.core.absent(world.now) == "host-1"
+    world.run(world.empty * 2)
+    assert len(world.running) == 1
+    world.kill(1)
+    assert world.core.absent(world.now) == "host-1"  # nobody knows yet
+    world.run(30)
+    assert len(world.running) == 1
+
+
+def test_with_an_operator_only_the_last_empty_manager_stays(world: World) -> None:
+    world.do(world.core.operate(world.now))
+    world.add(2 * world.capacity)
+    world.run(60)
+    assert len(world.running) == 2
+    world.reactors.clear()
+    for manager in world.running.values():
+        manager.attached.clear()
+    world.run(world.empty * 2)
+    assert len(world.running) == 1
+
+
+def test_one_manager_at_a_time_takes_what_is_set_of_absent_reactors(world: World) -> None:
+    assert world.core.absent(world.now) == ""
+    world.add(2 * world.capacity)
+    world.run(60)
+    assert world.core.absent(world.now) == "host-1"
+    next(manager for manager in world.running.values() if manager.number == 1).mute = True
+    world.run(13)
+    assert world.core.absent(world.now) == "host-2"

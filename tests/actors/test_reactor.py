@@ -12,17 +12,34 @@ import pykka
 import pytest
 import zmq
 
-from actors.config import DatabaseLogin, ReactorConfig, SensorConfig
+from actors.config import DatabaseLogin, DeviceConfig, DoseLimits, ReactorConfig, SensorConfig
 from actors.reactor import Outside, Reactor
+from hardware.acts import Act, Value
 from hardware.buses import Buses
+from hardware.buses.address import HostAddress
 from hardware.clock import SystemClock
+from hardware.device import DeviceDescriptor, DeviceDriver, switch
 from hardware.driver import Descriptor, SensorDriver
 from hardware.errors import BadConfiguration
+from hardware.safe import SafeWrite
 from hardware.values import Quantity
 from storage.rows import Event, Sample
 from storage.spool import Anchor, Spool
+from transport import messages
 from transport.keys import KeyPair, Peer
-from transport.messages import Ack, Attach, Attached, Hello, Status, Welcome
+from transport.messages import (
+    Ack,
+    Applied,
+    Attach,
+    Attached,
+    Change,
+    Document,
+    Done,
+    Hello,
+    Rejected,
+    Status,
+    Welcome,
+)
 from transport.wire import Outgoing, Received, Wire
 
 WAIT = 10
@@ -47,9 +64,52 @@ class Probe(SensorDriver):
         return {"ph": 7.0}
 
 
+class Heater(DeviceDriver):
+    """Remembers what its output was told, `safe` among it."""
+
+    descriptor: ClassVar[DeviceDescriptor] = DeviceDescriptor(
+        "heater", "Heater", (switch("on"),), (Act("find", "Find"),), ("none",), 1.0, cycled="on"
+    )
+    log: ClassVar[list[object]] = []
+    address = HostAddress()
+
+    def open(self) -> None:
+        self.log.append("open")
+
+    def apply(self, settings: Mapping[str, Value]) -> None:
+        self.log.append(settings["on"])
+
+    def read_back(self) -> Mapping[str, Value]:
+        return {"on": self.log[-1] is True}
+
+    def make_safe(self) -> None:
+        self.log.append("safe")
+
+    def safe_writes(self) -> tuple[SafeWrite, ...]:
+        return ()
+
+    def act(self, name: str, arguments: Mapping[str, float]) -> Mapping[str, Value]:
+        assert not arguments
+        self.log.append(name)
+        return {}
+
+
 def make_keys() -> KeyPair:
     public, secret = zmq.curve_keypair()
     return KeyPair(public.decode(), secret.decode())
+
+
+def make_outside(wire: Wire) -> Outside:
+    return Outside(
+        software="1.2.3",
+        boot="boot",
+        clock=CLOCK,
+        disciplined=lambda: False,
+        driver={"probe": Probe}.__getitem__,
+        device={"heater": Heater}.__getitem__,
+        buses=Buses(),
+        wire=wire,
+    )
 
 
 class Server:
@@ -60,17 +120,21 @@ class Server:
         self.key = keys.public
         self.heard: Queue[Any] = Queue()
         self.sequence = 0
+        self.desired: list[Document] = []
         self.wire = Wire(keys, CLOCK)
         self.listener = self.wire.listen(
             "tcp://127.0.0.1:*",
             allow=lambda key: Peer("tank", "reactor", key) if key == reactor_key else None,
-            accept={"reactor": {Hello, Attach, Status}},
+            accept={"reactor": {Hello, Attach, Status, Applied, Rejected, Done}},
             deliver=self._answer,
         )
 
     def _answer(self, batch: list[Received]) -> None:
         for received in batch:
             self.heard.put(received.body)
+            self.route = received.route
+            if not isinstance(received.body, Hello | Attach | Status):
+                continue
             answer = Outgoing(received.route, self._reply(received), reply_to=received.header.id)
             if received.header.session:
                 self.sequence += 1
@@ -90,9 +154,20 @@ class Server:
                     time_us=CLOCK.wall_us(),
                 )
             case Attach():
-                return Attached(session=SESSION, status_interval=0.1)
+                return Attached(session=SESSION, status_interval=0.1, desired=self.desired)
             case _:
                 return Ack(next_interval=0.1)
+
+    def ask(self, message: Change | messages.Act) -> None:
+        """Say something in the session of the reactor that was heard last."""
+        self.sequence += 1
+        self.listener.send([Outgoing(self.route, message, 0, SESSION, self.sequence)])
+
+    def answer(self) -> Applied | Rejected | Done:
+        """Wait for an answer."""
+        while not isinstance(message := self.heard.get(timeout=WAIT), Applied | Rejected | Done):
+            pass
+        return message
 
     def status(self, wanted: Callable[[Status], bool]) -> Status:
         """Wait for a status that is as wanted."""
@@ -120,7 +195,7 @@ def config(tmp_path: Path, server: Server) -> ReactorConfig:
         name="ph",
         label="pH",
         driver="probe",
-        address="none",
+        address="host",
         live_interval=1.0,
         sample_interval=10.0,
         options={},
@@ -144,18 +219,11 @@ def config(tmp_path: Path, server: Server) -> ReactorConfig:
 @pytest.fixture
 def start(keys: KeyPair) -> Iterator[Callable[[ReactorConfig], pykka.ActorRef[Reactor]]]:
     Probe.broken = False
+    Heater.log.clear()
     started: list[pykka.ActorRef[Reactor]] = []
 
     def start(config: ReactorConfig) -> pykka.ActorRef[Reactor]:
-        outside = Outside(
-            software="1.2.3",
-            boot="boot",
-            clock=CLOCK,
-            disciplined=lambda: False,
-            driver={"probe": Probe}.__getitem__,
-            buses=Buses(),
-            wire=Wire(keys, CLOCK),
-        )
+        outside = make_outside(Wire(keys, CLOCK))
         ready = threading.Event()
         started.append(Reactor.start(config, outside, ready))
         assert ready.wait(WAIT)
@@ -241,6 +309,79 @@ def test_a_sensor_that_its_driver_cannot_take_ends_the_start(
 
     monkeypatch.setattr(Probe, "__init__", refuse)
     with closing(Wire(keys, CLOCK)) as wire:
-        outside = Outside("1", "boot", CLOCK, lambda: True, {"probe": Probe}.__getitem__, Buses(), wire)
+        outside = make_outside(wire)
         with pytest.raises(BadConfiguration, match="no such address"):
             Reactor.start(config, outside, threading.Event())
+
+
+HEATER = DeviceConfig("heater", "Heater", "heater", "heater", "host", {}, {}, DoseLimits())
+
+
+def change(revision: int, *, on: bool, target: str = "heater") -> Change:
+    return Change(document=Document(target=target, revision=revision, author="ada", values={"on": on}))
+
+
+def test_a_setting_reaches_the_hardware_and_is_applied_again_before_anybody_answers(
+    start: Callable[[ReactorConfig], pykka.ActorRef[Reactor]], config: ReactorConfig, server: Server
+) -> None:
+    config = replace(config, devices=(HEATER,))
+    ref = start(config)
+    server.status(lambda status: len(status.devices) == 1)
+    server.ask(change(7, on=True))
+    assert server.answer() == Applied(target="heater", revision=7, read_back={"on": True})
+    server.status(lambda status: status.devices[0].revision == 7)
+    ref.stop()
+    assert Heater.log == ["open", False, True, "safe", "safe"]
+    Heater.log.clear()
+    ref = start(replace(config, coordinator="tcp://127.0.0.1:1"))
+    ref.stop()
+    assert Heater.log[:2] == ["open", True]
+    start(config)
+    while not isinstance(attach := server.heard.get(timeout=WAIT), Attach):
+        pass
+    assert [info.name for info in attach.devices] == ["heater"]
+    assert [(state.target, state.revision) for state in attach.applied] == [("heater", 7)]
+
+
+def test_what_was_desired_meanwhile_comes_with_attached(
+    start: Callable[[ReactorConfig], pykka.ActorRef[Reactor]], config: ReactorConfig, server: Server
+) -> None:
+    server.desired = [change(9, on=True).document, change(9, on=True, target="gone").document]
+    start(replace(config, devices=(HEATER,)))
+    answers = {type(answer): answer for answer in (server.answer(), server.answer())}
+    assert answers[Applied] == Applied(target="heater", revision=9, read_back={"on": True})
+    assert answers[Rejected] == Rejected(target="gone", revision=9, reason="there is no gone")
+
+
+def test_an_act_is_done_and_answered(
+    start: Callable[[ReactorConfig], pykka.ActorRef[Reactor]], config: ReactorConfig, server: Server
+) -> None:
+    start(replace(config, devices=(HEATER,)))
+    server.status(lambda status: len(status.devices) == 1)
+    for target in ("heater", "gone"):
+        server.ask(
+            messages.Act(reactor="tank", act=f"act-{target}", target=target, kind="find", valid_for=5.0, author="ada")
+        )
+    done = {done.act: done.state for done in (server.answer(), server.answer()) if isinstance(done, Done)}
+    assert done == {"act-heater": "done", "act-gone": "refused"}
+    assert Heater.log == ["open", False, "find"]
+
+
+def test_a_sensor_that_was_changed_is_told_anew_and_stays_so(
+    start: Callable[[ReactorConfig], pykka.ActorRef[Reactor]], config: ReactorConfig, server: Server
+) -> None:
+    ref = start(config)
+    server.status(lambda _: True)
+    values: dict[str, Value] = {"label": "pH, left", "sample_interval": 20.0}
+    server.ask(Change(document=Document(target="ph", revision=7, author="ada", values=values)))
+    assert server.answer() == Applied(target="ph", revision=7, read_back={})
+    while not isinstance(attach := server.heard.get(timeout=WAIT), Attach):
+        pass
+    assert (attach.sensors[0].label, attach.sensors[0].sample_interval) == ("pH, left", 1.0)
+    ref.stop()
+    while not server.heard.empty():
+        server.heard.get()
+    start(config)
+    while not isinstance(attach := server.heard.get(timeout=WAIT), Attach):
+        pass
+    assert (attach.sensors[0].label, attach.sensors[0].sample_interval) == ("pH, left", 1.0)

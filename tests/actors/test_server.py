@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
 from typing import TypeVar
@@ -23,20 +23,34 @@ from storage.schema import TABLES, DatabaseIdentity
 from tests.actors.archive import Archive
 from transport.keys import KeyPair, Peer, write_peer
 from transport.messages import (
+    Accepted,
     Ack,
+    Act,
+    Applied,
     Attach,
     Attached,
     Backlog,
+    Change,
+    Conflict,
     Database,
+    DeviceInfo,
+    Document,
+    Done,
     Error,
     Hello,
     Message,
     Overview,
     QuantityInfo,
     Reading,
+    Rejected,
     Role,
     SensorInfo,
+    Set,
+    Snapshot,
     Status,
+    Update,
+    Watch,
+    Watching,
     Welcome,
 )
 from transport.wire import Connection, Down, Happening, Received, Up, Wire
@@ -45,6 +59,10 @@ CLOCK = SystemClock()
 LOGIN = DatabaseLogin("owner", "secret")
 INTERVAL = 0.1
 WAIT = 20.0
+ANSWERS = (
+    *(Welcome, Overview, Attached, Ack, Error, Change, Act),
+    *(Accepted, Conflict, Rejected, Done, Snapshot, Update),
+)
 T = TypeVar("T")
 Row = LiveReading | InventoryEntry
 Root = pykka.ActorRef[ManagerProcess]
@@ -57,6 +75,7 @@ SENSOR = SensorInfo(
     live_interval=5,
     sample_interval=600,
 )
+HEATER = DeviceInfo(name="heater", label="", looks="heater", driver="pwm", address="pwmchip0:1", settings=[])
 
 
 def make_keys() -> KeyPair:
@@ -194,9 +213,7 @@ class Line:
 
     def __init__(self, wire: Wire, endpoint: str, key: str) -> None:
         self.happenings: Queue[Happening] = Queue()
-        self.connection: Connection = wire.connect(
-            endpoint, key, accept=(Welcome, Overview, Attached, Ack, Error), deliver=self._deliver
-        )
+        self.connection: Connection = wire.connect(endpoint, key, accept=ANSWERS, deliver=self._deliver)
 
     def _deliver(self, batch: list[Happening]) -> None:
         for happening in batch:
@@ -212,6 +229,18 @@ class Line:
         return happening
 
 
+def status(value: float, database: str = "") -> Status:
+    now_us = CLOCK.monotonic_ns() // 1000
+    return Status(
+        now_us=now_us,
+        readings=[Reading("water", "ph", value, "ok", now_us)],
+        backlog=Backlog(waiting=0, oldest=0, refused=0, dropped=0),
+        clock_known=True,
+        clock_offset=0.0,
+        database=database,
+    )
+
+
 @dataclass
 class Peerage:
     """Somebody with a key."""
@@ -223,6 +252,7 @@ class Peerage:
     lost: str = ""
     session: str = ""
     sequence: int = 0
+    desired: list[Document] = field(default_factory=list)
 
     def call(self) -> Line:
         """Connect to the coordinator, however often that takes: a key is let in once its file was read."""
@@ -251,24 +281,32 @@ class Peerage:
             line = Line(self.wire, welcome.endpoint, welcome.key)
             if not isinstance(line.next(), Up):
                 continue
-            line.connection.send(Attach(epoch=self.epoch, label="", software="1", sensors=[SENSOR]))
+            attach = Attach(epoch=self.epoch, label="", software="1", sensors=[SENSOR], devices=[HEATER])
+            line.connection.send(attach)
             answer = line.next()
             if isinstance(answer, Attached):
                 self.session, self.sequence = answer.session, 0
+                self.desired = answer.desired or []
+                return line
+
+    def say(self, line: Line, message: Message) -> None:
+        self.sequence += 1
+        line.connection.send(message, session=self.session, sequence=self.sequence)
+
+    def reach(self, find: Callable[[Overview], tuple[str, str] | None]) -> Line:
+        """As an operator, connect to the manager whose endpoint and key the overview shows."""
+        line = self.call()
+        line.connection.send(Hello(software="1"))
+        while (found := find(line.wait(Overview))) is None:
+            pass
+        line.connection.close()
+        while True:
+            line = Line(self.wire, *found)
+            if isinstance(line.next(), Up):
                 return line
 
     def report(self, line: Line, value: float, database: str = "", wait: float = WAIT) -> Ack | Error | Down:
-        self.sequence += 1
-        now_us = CLOCK.monotonic_ns() // 1000
-        status = Status(
-            now_us=now_us,
-            readings=[Reading("water", "ph", value, "ok", now_us)],
-            backlog=Backlog(waiting=0, oldest=0, refused=0, dropped=0),
-            clock_known=True,
-            clock_offset=0.0,
-            database=database,
-        )
-        line.connection.send(status, session=self.session, sequence=self.sequence)
+        self.say(line, status(value, database))
         answer = line.next(wait)
         assert isinstance(answer, Ack | Error | Down)
         return answer
@@ -428,3 +466,89 @@ def test_operators_are_told_when_something_changes(join: Join) -> None:
     assert operator.wait(Overview).managers == []
     join("r1").attach()
     assert placed(operator, 1) == [["r1"]]
+
+
+def serving(reactor: str) -> Callable[[Overview], tuple[str, str] | None]:
+    def find(overview: Overview) -> tuple[str, str] | None:
+        for info in overview.managers:
+            if reactor in {placed.reactor for placed in info.reactors}:
+                return info.endpoint, info.key
+        return None
+
+    return find
+
+
+def for_absent(overview: Overview) -> tuple[str, str] | None:
+    for info in overview.managers:
+        if info.name == overview.absent:
+            return info.endpoint, info.key
+    return None
+
+
+def follow(reactor: Peerage, line: Line) -> None:
+    """Be a reactor that does what it is told, until it has done an act."""
+    while True:
+        try:
+            message = line.next(INTERVAL)
+        except Empty:
+            reactor.say(line, status(7.0))
+            continue
+        match message:
+            case Change(document=wanted):
+                reactor.say(line, Applied(target=wanted.target, revision=wanted.revision, read_back=wanted.values))
+            case Act(act=act):
+                reactor.say(line, Done(act=act, state="done"))
+                return
+
+
+def test_an_operator_watches_changes_and_acts(join: Join) -> None:
+    reactor = join("r1")
+    thread = threading.Thread(target=follow, args=(reactor, reactor.attach()))
+    thread.start()
+    line = join("web", "operator").reach(serving("r1"))
+    line.connection.send(Watch(reactors=[Watching("r1", 0)]))
+    snapshot = line.wait(Snapshot)
+    assert (snapshot.life, snapshot.attach is not None) == ("ok", True)
+    line.connection.send(Set(reactor="r1", target="heater", base=0, author="eva", values={"duty": 40.0}))
+    accepted = line.wait(Accepted)
+    assert accepted.delivered
+    line.connection.send(Set(reactor="r1", target="heater", base=0, author="max", values={}))
+    newer = line.wait(Conflict).document
+    assert (newer.author, newer.revision) == ("eva", accepted.revision)
+    line.connection.send(Act(reactor="r1", act="0123456789", target="heater", kind="stop", valid_for=9, author="eva"))
+    assert line.wait(Done).state == "done"
+    thread.join()
+
+
+def test_what_is_set_of_an_absent_reactor_is_there_when_it_attaches(server: Server, join: Join) -> None:
+    reactor = join("r1")
+    line = join("web", "operator").reach(for_absent)
+    for target, answer in (("ghost", Rejected), ("heater", Accepted), ("heater", Conflict)):
+        line.connection.send(Set(reactor="r1", target=target, base=0, author="eva", values={"duty": 40.0}))
+        line.wait(answer)
+    reactor.attach()
+    assert [(one.author, one.values) for one in reactor.desired] == [("eva", {"duty": 40.0})]
+    assert [row.document for row in server.engine.archive.rows] == reactor.desired
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Set(reactor="r1", target="heater", base=0, author="r1", values={}),
+        Act(reactor="r1", act="0123456789", target="heater", kind="stop", valid_for=9, author="r1"),
+        Watch(reactors=[]),
+    ],
+    ids=lambda message: message.TYPE,
+)
+def test_only_an_operator_may_ask(join: Join, message: Message) -> None:
+    reactor = join("r1")
+    line = reactor.attach()
+    reactor.say(line, message)
+    assert line.wait(Error).code == "role"
+
+
+def test_an_operator_is_no_reactor(join: Join) -> None:
+    join("r1").attach()
+    line = join("web", "operator").reach(serving("r1"))
+    line.connection.send(status(7.0))
+    assert line.wait(Error).code == "role"

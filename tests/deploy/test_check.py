@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from actors.documents import Kept
+from actors.targets import kept_file
 from deploy import check, keyring, logs
 from deploy.folders import Folder
 from deploy.settings import Settings
 from hardware.clock import SystemClock
 from hardware.driver import Descriptor, SensorDriver
+from hardware.drivers.switch import Switch
 from hardware.errors import BadConfiguration, NoAnswer
 from hardware.values import Quantity
 from tests.deploy.conftest import MakeSettings
@@ -32,6 +35,14 @@ class Probe(SensorDriver):
         raise AssertionError("check changes nothing")
 
 
+class Valve(Switch):
+    def find(self) -> None:
+        raise NoAnswer(f"no line {self.address}")
+
+    def open(self) -> None:
+        raise AssertionError("check changes nothing")
+
+
 def find(name: str) -> type[SensorDriver]:
     if name != "probe":
         raise BadConfiguration(f"no driver {name}")
@@ -48,6 +59,10 @@ address = "/dev/i2c-1:0x63"
 name = "salt"
 driver = "probe"
 address = "/dev/i2c-1:0x64"
+[[devices]]
+name = "valve"
+driver = "valve"
+address = "/dev/gpiochip9:4"
 """
 
 
@@ -55,6 +70,7 @@ address = "/dev/i2c-1:0x64"
 def settings(make_settings: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A node with one reactor, keys made, nothing running."""
     monkeypatch.setattr(check, "driver_class", find)
+    monkeypatch.setattr(check, "device_class", {"valve": Valve}.__getitem__)
     monkeypatch.setattr(logs, "setup", lambda *_: None)
     path = tmp_path / "tank.toml"
     path.write_text(FILE, encoding="utf-8")
@@ -81,6 +97,16 @@ def test_each_sensor_is_looked_for(settings: Settings, capsys: pytest.CaptureFix
     found = lines(settings, capsys, 1)
     assert "ok    sensor ph: probe at /dev/i2c-1:0x63 answers" in found
     assert "WRONG sensor salt: nothing answers at /dev/i2c-1:0x64" in found
+    assert "WRONG device valve: no line /dev/gpiochip9:4" in found
+
+
+def test_changes_from_outside_are_listed(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = keyring.reactor_folder(settings, "tank")
+    kept_file(folder, "valve").write(
+        Kept(revision=7, author="ada", values={"on": True, "ramp": 0.0}, replaced={"on": False, "ramp": 0.0})
+    )
+    found = [line for line in lines(settings, capsys, 1) if "change of" in line]
+    assert found == ["ok    change of valve: on is true, set by ada: it ends when the file's false is edited"]
 
 
 def test_a_running_reactor_keeps_its_buses(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ def test_without_a_file_the_examples_run_on_vessels(make_settings: MakeSettings)
     assert [node.name for node in nodes] == list(up.EXAMPLES)
     programs = up._programs(settings, nodes)
     assert [program.command for program in programs].count("vessel") == 3
-    assert [program.command for program in programs].count("reactor") == 3
+    assert [program.command for program in programs].count("guard") == 3
     assert "questdb" in [program.name for program in programs]
 
 
@@ -32,6 +32,7 @@ def test_a_named_file_runs_without_a_vessel(make_settings: MakeSettings) -> None
     settings = make_settings(REACTOR_FILE=file, QUESTDB_URL="http://db.example:9000")
     programs = up._programs(settings, up._nodes(settings))
     assert [program.name for program in programs] == ["coordinator", "web", "aquarium"]
+    assert programs[2].command == "guard"
     assert programs[2].variables == {"REACTORIUM_REACTOR_FILE": str(file)}
 
 

@@ -17,6 +17,7 @@ from hardware.clock import SystemClock, boot_id
 from hardware.drivers.ezo_do import EzoDo
 from hardware.drivers.ezo_ph import EzoPh
 from hardware.drivers.ezo_rtd import EzoRtd
+from hardware.registry import device_class
 from hardware.vessel.main import load, run
 from storage import queries
 from storage.schema import ensure_schema
@@ -113,6 +114,7 @@ def reactor(config: ReactorConfig) -> Iterator[None]:
         clock=clock,
         disciplined=lambda: True,
         driver=DRIVERS.__getitem__,
+        device=device_class,
         buses=Buses(),
         wire=Wire(make_keys(), clock),
     )

@@ -1,0 +1,67 @@
+"""`reactorium guard`: reads and checks what the reactor's file wires up, then becomes the light `deploy.guard`."""
+
+import os
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
+
+from actors.config import DeviceConfig
+from deploy import keyring, lifeline, reactor_file
+from deploy.errors import ConfigurationError, StartError
+from deploy.folders import Folder, locked_by
+from deploy.guard_plan import Plan, stamp
+from deploy.settings import PREFIX, Settings
+from hardware.buses import Buses
+from hardware.clock import SystemClock
+from hardware.driver import Wiring
+from hardware.registry import device_class, driver_class
+from hardware.safe import SafeWrite
+
+PROGRAM = "deploy.guard"
+PATIENCE = 15.0  # seconds that a reactor gets whose guard has died: more than it gives itself (`lifeline`)
+LOOK = 0.1  # seconds between two looks at it
+
+
+def run_guard(settings: Settings) -> NoReturn:
+    """Guard the reactor of REACTORIUM_REACTOR_FILE until told to stop. Raises ConfigurationError, StartError."""
+    if len(settings.reactor_file) != 1:
+        raise ConfigurationError(f"{PREFIX}REACTOR_FILE names {len(settings.reactor_file)} files: a reactor has one")
+    lifeline.hold(settings.parent)  # outlives the exec, as the process's id and the folder's lock do
+    path = settings.reactor_file[0]
+    state = stamp(str(path))
+    file = reactor_file.load(path, settings, driver_class, device_class)
+    folder = keyring.reactor_folder(settings, file.name)
+    lock = Folder(folder / "guard").keep()
+    _wait_until_free(folder)
+    plan = Plan(
+        name=file.name,
+        outputs=safe_writes(file.devices),
+        child=lifeline.command("reactor"),
+        variables={lifeline.PARENT: str(os.getpid())},
+        again=lifeline.command("guard"),
+        file=str(path),
+        stamp=state,
+        pace=settings.pace or 1.0,
+        log_level=settings.log_level,
+        log_format=settings.log_format,
+        lock=lock,
+    )
+    os.execv(sys.executable, [sys.executable, "-P", "-m", PROGRAM, str(plan.hand_over())])  # noqa: S606 - ourselves
+
+
+def safe_writes(devices: Iterable[DeviceConfig]) -> dict[str, tuple[SafeWrite, ...]]:
+    """Ask each device's driver what makes it safe; nothing is opened."""
+    buses, clock = Buses(), SystemClock()
+    wired = {one.name: (one.driver, Wiring(one.address, buses, clock, one.options)) for one in devices}
+    return {name: device_class(driver)(wiring).safe_writes() for name, (driver, wiring) in wired.items()}
+
+
+def _wait_until_free(folder: Path) -> None:
+    """Wait for a reactor that has lost its guard and is about to end: until then outputs and lines are its own."""
+    deadline = time.monotonic() + PATIENCE
+    while owner := locked_by(folder):
+        if time.monotonic() >= deadline:
+            raise StartError(f"the folder {folder} is in use by process {owner}")
+        time.sleep(LOOK)
