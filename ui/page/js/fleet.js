@@ -80,6 +80,9 @@ export function refresh() {
   return asked;
 }
 
+/** Wait until it is known who there is. */
+export const ready = () => (reactors.size ? Promise.resolve() : refresh());
+
 function change(name) {
   if (!dirty.size) requestAnimationFrame(tell);
   dirty.add(name);

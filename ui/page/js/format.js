@@ -2,9 +2,10 @@
 
 const numbers = new Map();
 
-/** Spell a number with so many decimals; a dash for none. */
-export function number(value, decimals = 2) {
+/** Spell a number with so many decimals, fewer of them the larger it is; a dash for none. */
+export function number(value, most = 2) {
   if (value === null || value === undefined) return "–";
+  const decimals = Math.min(most, Math.max(0, 4 - Math.floor(Math.log10(Math.abs(value) || 1))));
   if (!numbers.has(decimals)) {
     numbers.set(
       decimals,
@@ -24,6 +25,13 @@ export function value(found, unit = "") {
   return found;
 }
 
+const coarse = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 4 });
+
+/** Spell what the hardware says: four digits, for it answers in steps of its own. */
+export function measured(found, unit = "") {
+  return typeof found === "number" ? coarse.format(found) + (unit ? `\u202f${unit}` : "") : value(found, unit);
+}
+
 /** Spell an age in seconds. */
 export function age(seconds) {
   if (!Number.isFinite(seconds)) return "never";
@@ -34,7 +42,7 @@ export function age(seconds) {
   return `${Math.round(whole / 86400)} days`;
 }
 
-const moments = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const moments = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "medium" });
 
 /** Spell a time in the reader's zone. */
 export function moment(iso) {

@@ -7,6 +7,7 @@ import { age, moment, number } from "./format.js";
 
 /** Show what happened, everywhere. */
 export async function showEvents(main) {
+  await fleet.ready();
   const kinds = ["", "started", "attached", "lost", "fault", "act", "held", "migration"];
   const reactor = h("select", { "aria-label": "Reactor", onchange: load }, h("option", { value: "" }, "Every reactor"),
     [...fleet.reactors.keys()].sort().map((name) => h("option", { value: name }, name)));
@@ -44,6 +45,7 @@ export async function showInventory(main) {
 
 /** Show how everything is; returns what ends it. */
 export async function showHealth(main) {
+  await fleet.ready();
   const body = h("div", {});
   fill(main, h("div", { class: "toolbar" }, h("h1", {}, "Health")), body);
   async function load() {

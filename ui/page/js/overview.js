@@ -15,7 +15,7 @@ const LIVES = { ok: "live", stale: "stale", lost: "away" };
 
 /** Show the overview; returns what ends it. */
 export async function showOverview(main) {
-  if (!fleet.reactors.size) await fleet.refresh();
+  await fleet.ready();
   const tiles = new Map();
   const grid = h("div", { class: "tiles" });
   const none = h("div", { class: "empty", hidden: true });

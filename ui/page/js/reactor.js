@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { Chart } from "./chart.js";
 import { fill, h, icon, look, say } from "./dom.js";
 import * as fleet from "./fleet.js";
-import { age, moment, number, quality, words } from "./format.js";
+import { age, moment, number, quality, value, words } from "./format.js";
 import { TargetCard } from "./target.js";
 
 const SPANS = [["10 min", 600], ["1 h", 3600], ["6 h", 21600], ["1 day", 86400], ["1 week", 604800], ["1 month", 2678400], ["1 year", 31622400]];
@@ -29,7 +29,7 @@ class ReactorView {
     this.me = me;
     this.name = described.name;
     this.element = h("div", { class: "reactor" });
-    this.chosen = new Set(described.sensors.filter((one) => one.name !== "self").slice(0, 2).map((one) => `${one.name}.${one.quantities[0]?.name}`));
+    this.chosen = new Set(described.sensors.filter((one) => !isMachine(one)).slice(0, 2).map((one) => `${one.name}.${one.quantities[0]?.name}`));
     this.span = 3600;
     this.until = null; // none while it follows the present
     this.recent = new Map();
@@ -43,7 +43,9 @@ class ReactorView {
     this.heard = h("span", { class: "quiet" });
     this.banner = h("div", { class: "banner", role: "alert", hidden: true });
     this.tiles = new Map();
-    const values = described.sensors.flatMap((sensor) => sensor.quantities.map((quantity) => this.tile(sensor, quantity)));
+    const tiles = (sensors) => sensors.flatMap((sensor) => sensor.quantities.map((quantity) => this.tile(sensor, quantity)));
+    const values = tiles(described.sensors.filter((one) => !isMachine(one)));
+    const machine = tiles(described.sensors.filter(isMachine));
     const canvas = h("canvas", { tabindex: "0", role: "img", "aria-label": "Chart of the chosen sensors. Arrow keys move, plus and minus zoom." });
     const holder = h("div", { class: "canvas" }, canvas);
     this.chart = new Chart(canvas, { onZoom: (from, until) => this.zoom(from, until) });
@@ -53,7 +55,7 @@ class ReactorView {
     this.cards = [
       ...described.devices.map((device) => new TargetCard(this.name, device, this.me)),
     ];
-    const sensors = described.sensors.filter((one) => one.settings.length || one.acts.length);
+    const sensors = described.sensors.filter((one) => !isMachine(one) && (one.settings.length || one.acts.length));
     this.probes = sensors.map((sensor) => {
       const card = new TargetCard(this.name, sensor, this.me, { first: false });
       const steady = h("p", { class: "steady" });
@@ -72,6 +74,7 @@ class ReactorView {
       this.cards.length ? h("h2", {}, "Devices") : null,
       h("div", { class: "targets" }, this.cards.map((one) => one.element)),
       this.probes.length ? h("details", {}, h("summary", {}, "Sensors: settings and calibration"), h("div", { class: "targets" }, this.probes.map((one) => one.card.element))) : null,
+      machine.length ? h("details", {}, h("summary", {}, "The computer and the process"), h("div", { class: "now small" }, machine)) : null,
       h("div", { class: "halves" },
         h("section", {}, h("h2", {}, "Changes"), this.history), h("section", {}, h("h2", {}, "Events"), this.events)));
     this.showSpans();
@@ -262,11 +265,13 @@ class ReactorView {
     const from = iso(fleet.now() - 30 * 86400000);
     const [events, changes] = await Promise.all([
       get("/events", { reactor: this.name, from, limit: 30 }).catch(() => null),
-      get(`/reactors/${this.name}/settings`, { from, limit: 30 }).catch(() => null),
+      get(`/reactors/${this.name}/settings`, { from, limit: 200 }).catch(() => null),
     ]);
     fill(this.events, list(events, (one) => h("li", {}, h("time", {}, moment(one.ts)), h("span", {}, h("b", {}, one.kind), ` ${one.source}`), one.text ? h("span", { class: "quiet" }, one.text) : null)));
-    fill(this.history, list(changes?.changes ?? null, (one) => h("li", { class: one.state }, h("time", {}, moment(one.ts)),
-      h("span", {}, h("b", {}, `${words(one.device)} ${one.setting}`), ` ${one.value}`), h("span", { class: "quiet" }, `${one.state}${one.author ? ` · ${one.author}` : ""}`))));
+    // What a reactor applies by itself when it starts is nobody's change.
+    const asked = changes?.changes.filter((one) => one.author || one.state === "rejected") ?? null;
+    fill(this.history, list(asked, (one) => h("li", { class: one.state }, h("time", {}, moment(one.ts)),
+      h("span", {}, h("b", {}, `${words(one.device)}: ${words(one.setting).toLowerCase()}`), ` ${one.number === null ? one.value : value(one.number)}`), h("span", { class: "quiet" }, `${one.state}${one.author ? ` · ${one.author}` : ""}`))));
   }
 }
 
@@ -274,5 +279,8 @@ function list(rows, row) {
   if (rows === null) return h("p", { class: "quiet" }, "The database does not answer.");
   return rows.length ? h("ul", {}, rows.map(row)) : h("p", { class: "quiet" }, "Nothing in the last 30 days.");
 }
+
+/** Tell whether it measures the computer or the process beside the vessel, not the vessel. */
+const isMachine = (sensor) => sensor.name === "self" || sensor.driver === "host";
 
 const iso = (time) => new Date(time).toISOString();

@@ -2,8 +2,11 @@
 
 import { get, post, put } from "./api.js";
 import { fill, h, icon, look, say, toast } from "./dom.js";
-import { number, value, words } from "./format.js";
+import { measured, number, value, words } from "./format.js";
 import { iconOf } from "./overview.js";
+
+const FIRST_SETTINGS = 2; // are always to be seen; the others when they are not as usual, or asked for
+const FIRST_ACTS = 2;
 
 /** The card of one device, or of one sensor's settings. `update(live)` shows what is new. */
 export class TargetCard {
@@ -16,10 +19,13 @@ export class TargetCard {
     this.pill = h("span", { class: "pill" });
     this.note = h("p", { class: "note", role: "status" });
     this.rows = info.settings.map((setting) => this.row(setting));
+    this.more = this.rows.length > FIRST_SETTINGS + 1
+      ? h("button", { class: "plain more", "aria-expanded": "false", onclick: () => { this.all = !this.all; this.paint(); } }) : null;
     this.apply = h("button", { class: "primary", onclick: () => this.send() }, "Apply");
     this.discard = h("button", { onclick: () => { this.edits = {}; this.paint(); } }, "Discard");
     this.undo = h("button", { class: "plain", title: "Go back to what was wanted before", onclick: () => this.takeBack() }, icon("undo"), "Undo last change");
     this.reported = h("dl", { class: "reported" });
+    const few = info.acts.length > FIRST_ACTS + 1 ? FIRST_ACTS : info.acts.length;
     this.acts = info.acts.map((act) => new ActForm(reactor, info, act, this.may));
     this.last = h("p", { class: "note" });
     this.element = h("section", { class: "card target", "aria-label": info.label, id: `target-${info.name}` },
@@ -28,9 +34,12 @@ export class TargetCard {
       info.settings.length ? h("div", { class: "scroll" }, h("table", { class: "settings" },
         h("thead", {}, h("tr", {}, ["", "Desired", "Applied", "Read back"].map((text) => h("th", { scope: "col" }, text)))),
         h("tbody", {}, this.rows.map((row) => row.element)))) : null,
+      this.more,
       this.reported,
       info.settings.length && this.may ? h("div", { class: "buttons" }, this.apply, this.discard, h("span", { class: "grow" }), this.undo) : null,
-      this.acts.map((one) => one.element), this.last,
+      this.acts.slice(0, few).map((one) => one.element),
+      this.acts.length > few ? h("details", { class: "others" }, h("summary", {}, "More to do"), this.acts.slice(few).map((one) => one.element)) : null,
+      this.last,
       info.rules?.length ? h("ul", { class: "rules" }, info.rules.map((rule) => h("li", {}, rule))) : null);
   }
 
@@ -91,10 +100,11 @@ export class TargetCard {
 
   paint() {
     const target = this.target;
-    for (const { setting, element, applied, readBack } of this.rows) {
+    for (const [at, { setting, element, applied, readBack }] of this.rows.entries()) {
       const control = this.controls[setting.name];
       const wanted = this.wanted(setting);
       const edited = setting.name in this.edits;
+      element.hidden = Boolean(this.more) && !this.all && at >= FIRST_SETTINGS && !edited && wanted === setting.default;
       if (!this.may) say(control, value(wanted, setting.unit));
       else if (setting.kind === "switch") control.checked = wanted === true;
       else if (document.activeElement !== control || !edited) {
@@ -103,8 +113,12 @@ export class TargetCard {
       }
       look(element, edited ? "edited" : "");
       say(applied, value(target?.values[setting.name], setting.unit));
-      say(readBack, value(target?.read_back[setting.name], setting.unit));
+      say(readBack, measured(target?.read_back[setting.name], setting.unit));
       look(readBack, differs(target?.values[setting.name], target?.read_back[setting.name]) ? "differs" : "");
+    }
+    if (this.more) {
+      say(this.more, this.all ? "Fewer settings" : "More settings");
+      this.more.setAttribute("aria-expanded", String(Boolean(this.all)));
     }
     const [state, text] = stateOf(target, this.live);
     look(this.pill, `pill ${state}`);
