@@ -145,9 +145,11 @@ class Fleet:
         return changed
 
     def connection_for(self, reactor: str, *, attached: bool) -> int | None:
-        """Find the connection to ask for a reactor; one that is not attached only when `attached` is not needed."""
+        """Find the connection to ask for a reactor; unless it must be `attached`, for a lost one whoever is named."""
         twin = self.twins.get(reactor)
-        manager = twin.manager if twin is not None and twin.manager else "" if attached else self._absent
+        manager = twin.manager if twin is not None else ""
+        if not attached and (twin is None or twin.life == "lost"):
+            manager = self._absent or manager
         group = next((group for group in self._groups if group.manager == manager and group.up), None)
         return None if group is None else group.id
 
@@ -213,9 +215,9 @@ class Fleet:
         return []
 
     def accepted(self, answer: Accepted, document: Document) -> None:
-        """Take in a document that nobody but the database knows: its reactor is away."""
+        """Take in a document that nobody but the database knows: no manager tells of a reactor that is lost."""
         twin = self.twins.get(answer.reactor)
-        if twin is not None and not twin.manager:
+        if twin is not None and twin.life == "lost":
             self._replace(answer.reactor, desired={**twin.desired, document.target: document})
 
     def remember(self, name: str, attach: Attach, documents: Iterable[Document]) -> None:

@@ -221,6 +221,19 @@ def test_what_the_database_keeps_for_an_absent_reactor_is_shown(fleet: Fleet) ->
     assert twin(fleet).desired["heater"].values == {"duty": 2.0}
 
 
+def test_a_document_for_a_lost_reactor_is_shown_and_goes_to_whom_the_overview_names(fleet: Fleet) -> None:
+    group = watching(fleet, "a")
+    (connect,) = fleet.overview(overview(manager("m"), manager("n", port=2), absent="n"), 1.0)
+    assert isinstance(connect, Connect)
+    fleet.up(connect.group, 1.0)
+    assert fleet.connection_for("a", attached=False) == group  # its manager still hears it
+    fleet.hear(group, snapshot("a", 11, attached=False), 2.0, WALL)
+    assert fleet.connection_for("a", attached=False) == connect.group
+    assert fleet.connection_for("a", attached=True) == group
+    fleet.accepted(Accepted(reactor="a", target="heater", revision=4, delivered=False), document(4, duty=2.0))
+    assert twin(fleet).desired["heater"].revision == 4
+
+
 def test_who_was_heard_knows_better_than_the_database(fleet: Fleet) -> None:
     watching(fleet, "a")
     known = twin(fleet)
