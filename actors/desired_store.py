@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from loguru import logger
 
 from actors.keeper import Kept, Report
-from actors.wants import next_revision
+from actors.wants import Numbering
 from hardware.clock import Clock
 from storage.desired import Desired, DesiredTable
 from storage.questdb import DatabaseError
@@ -56,12 +56,12 @@ class DesiredStore(Kept):
         *,
         connect: Callable[[str], DesiredTable],
         clock: Clock,
-        node: int,
+        numbering: Numbering,
         hearer: Callable[[Result], None],
     ) -> None:
         """`connect` opens the table at an address; `hearer` is told what came of a job, on this thread."""
         super().__init__(report)
-        self._node = node
+        self._numbering = numbering
         self._connect = connect
         self._clock = clock
         self._hearer = hearer
@@ -75,7 +75,7 @@ class DesiredStore(Kept):
         if self._table is None or message.address != self._address:
             self.release()
             self._table, self._address = self._connect(message.address), message.address
-        result = perform(message, self._table, self._clock, self._node)
+        result = perform(message, self._table, self._clock, self._numbering)
         self._note(result.trouble)
         self._hearer(result)
 
@@ -94,14 +94,14 @@ class DesiredStore(Kept):
         self._trouble = trouble
 
 
-def perform(job: Job, table: DesiredTable, clock: Clock, node: int) -> Result:
-    """Do a job, as far as the database lets it; `node` is the manager's number."""
+def perform(job: Job, table: DesiredTable, clock: Clock, numbering: Numbering) -> Result:
+    """Do a job, as far as the database lets it."""
     verdicts: list[Verdict] = []
     found: list[Desired] = []
     trouble = ""
     try:
         verdicts.extend(
-            _judge(table, wish, found, clock.wall_us(), node) for wish in job.sets
+            _judge(table, wish, found, clock.wall_us(), numbering) for wish in job.sets
         )  # those before a failure stay
         table.keep(job.rows)
         found += table.latest(job.reactors)
@@ -112,13 +112,13 @@ def perform(job: Job, table: DesiredTable, clock: Clock, node: int) -> Result:
     return Result(job, tuple(verdicts), tuple(found), trouble)
 
 
-def _judge(table: DesiredTable, wish: Set, found: list[Desired], wall_us: int, node: int) -> Verdict:
+def _judge(table: DesiredTable, wish: Set, found: list[Desired], wall_us: int, numbering: Numbering) -> Verdict:
     """Keep what is wanted of a reactor that is away, or say why not."""
     if not table.is_wired(wish.reactor, wish.target):
         return refusal(wish, f"{wish.reactor} never had a device or sensor named {wish.target}")
     kept = [row.document for row in table.latest([wish.reactor]) if row.document.target == wish.target]
     newest = kept[0] if kept else no_document(wish.target)
-    revision = next_revision(wish.base, newest.revision, wall_us, node)
+    revision = numbering.next(wish, newest.revision, wall_us)
     if revision is None:
         return Conflict(reactor=wish.reactor, document=newest)
     document = Document(target=wish.target, revision=revision, author=wish.author, values=wish.values)

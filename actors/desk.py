@@ -22,9 +22,10 @@ from msgspec.structs import replace
 from actors.asked_acts import AskedActs, done
 from actors.desired_store import Job, Result, no_document, refusal
 from actors.filing import Asker, Filing
+from actors.showing import Showing
 from actors.ticker import SECOND
 from actors.twins import Twin, Twins
-from actors.watches import Watches
+from actors.wants import Numbering
 from storage.desired import Desired
 from transport.messages import (
     Accepted,
@@ -41,9 +42,7 @@ from transport.messages import (
     Message,
     Rejected,
     Set,
-    Snapshot,
     Status,
-    Update,
     Watch,
 )
 from transport.wire import Outgoing, Received
@@ -91,18 +90,18 @@ class _Held:
 
 
 class Desk:
-    """Serves the reactors and operators of one manager, the `number`-th. Not thread safe: one actor owns it.
+    """Serves the reactors and operators of one manager. Not thread safe: one actor owns it.
 
     `names` are the reactors that there may be.
     """
 
-    def __init__(self, *, number: int, capacity: int, interval: float, random: Random) -> None:
-        self._number = number
+    def __init__(self, *, capacity: int, interval: float, numbering: Numbering, random: Random) -> None:
+        self._numbering = numbering
         self.twins = Twins(capacity=capacity, interval=interval)
         self.names: frozenset[str] = frozenset()
         self._filing = Filing()
         self._acts = AskedActs()
-        self._watches = Watches(interval, random)
+        self._showing = Showing(self.twins, interval, random)
         self._asked: dict[tuple[str, str, int], _Asked] = {}  # by reactor, target and revision
         self._held: dict[str, _Held] = {}
 
@@ -132,8 +131,7 @@ class Desk:
             case Act() as act:
                 return self._act(received, act, now)
             case Watch() as watch:
-                needed = self._watches.watch(received.route, watch.reactors, now)
-                return [Outgoing(received.route, self._snapshot(reactor, now)) for reactor in needed]
+                return self._showing.watch(received.route, watch, now)
             case _:
                 raise AssertionError(received)  # the listener accepts nothing else
 
@@ -160,11 +158,7 @@ class Desk:
         if result is not None:
             out += self.finish(result, now)
         out += self._acts.tick(now)
-        self._watches.tick(now)
-        for reactor in self._watches.reactors:
-            if self.twins.life(reactor, now) != self._watches.life(reactor):
-                out += self._show(reactor, now)
-        return out, lost
+        return out + self._showing.tick(now), lost
 
     # reactors
 
@@ -183,7 +177,7 @@ class Desk:
             self._filing.read(twin.reactor)
         if twin.wants.is_read or not self._filing.is_well(now):
             out += self._let_in(twin, now)
-        return out + self._introduce(twin.reactor, now)
+        return out + self._showing.introduce(twin.reactor, now)
 
     def _let_in(self, twin: Twin, now: float) -> list[Outgoing]:
         """Answer an attach that waited, with everything that is desired, if that is known."""
@@ -213,8 +207,8 @@ class Desk:
             out += self._confirm_all(twin)
         if twin.wants.is_behind:
             out += self._tell(twin, now)
-        if twin.reactor in self._watches.reactors:
-            out += self._show(twin.reactor, now, status=status, desired=unknown)
+        if self._showing.is_watched(twin.reactor):
+            out += self._showing.show(twin.reactor, now, status=status, desired=unknown)
         return out
 
     def _answered(self, received: Received, body: Applied | Rejected | Done, now: float) -> list[Outgoing]:
@@ -226,17 +220,17 @@ class Desk:
             case Applied():
                 twin.wants.apply(body)
                 out = self._confirm(twin, body.target, body.revision, body.held_by)
-                shown = self._show(twin.reactor, now, applied=[body])
+                shown = self._showing.show(twin.reactor, now, applied=[body])
             case Rejected():
                 body = replace(body, reactor=twin.reactor)
                 twin.wants.reject(body)
                 asked = self._asked.pop((twin.reactor, body.target, body.revision), None)
                 out = [self._refuse(asked, body)] if asked else []
                 wanted = [twin.wants.newest(body.target) or no_document(body.target)] if asked else []
-                shown = self._show(twin.reactor, now, desired=wanted, rejected=[body])
+                shown = self._showing.show(twin.reactor, now, desired=wanted, rejected=[body])
             case Done():
                 out = self._acts.answer(twin.reactor, body, now)
-                shown = self._show(twin.reactor, now, done=[body])
+                shown = self._showing.show(twin.reactor, now, done=[body])
         return [*out, *self._tell(twin, now), *shown]
 
     def _tell(self, twin: Twin, now: float) -> list[Outgoing]:
@@ -261,12 +255,12 @@ class Desk:
             return self._set_away(asker)
         if wish.target not in twin.wants:
             return [_answer(asker, refusal(wish, f"{wish.reactor} has no device or sensor named {wish.target}"))]
-        document = twin.wants.ask(wish, wall_us, self._number)
+        document = twin.wants.ask(wish, wall_us, self._numbering)
         if document is None:
             newest = twin.wants.newest(wish.target) or no_document(wish.target)
             return [_answer(asker, Conflict(reactor=wish.reactor, document=newest))]
         self._asked[wish.reactor, wish.target, document.revision] = _Asked(asker, document, now + PATIENCE)
-        return [*self._tell(twin, now), *self._show(wish.reactor, now, desired=[document])]
+        return [*self._tell(twin, now), *self._showing.show(wish.reactor, now, desired=[document])]
 
     def _set_away(self, asker: Asker) -> list[Outgoing]:
         wish = asker.wish
@@ -315,65 +309,13 @@ class Desk:
     def _refuse(self, asked: _Asked, rejected: Rejected) -> Outgoing:
         """Withdraw what was asked for, and say so."""
         self._filing.drop(asked.row)
+        for other in self._asked.values():  # it may have stood for one before it
+            if (other.row.reactor, other.document.target) == (asked.row.reactor, asked.document.target):
+                other.filed = False
         twin = self.twins.of(asked.asker.wish.reactor)
         if twin is not None:
             twin.wants.withdraw(asked.document)
         return _answer(asked.asker, rejected)
-
-    def _snapshot(self, reactor: str, now: float) -> Snapshot:
-        """Say all there is to know of a reactor that is watched, under the number of what was said last."""
-        twin = self.twins.of(reactor)
-        life = self.twins.life(reactor, now)
-        number = self._watches.note(reactor, life)
-        if twin is None:
-            return Snapshot(reactor=reactor, number=number, life=life, attach=None, status=None, desired=None)
-        wants = twin.wants
-        return Snapshot(
-            reactor=reactor,
-            number=number,
-            life=life,
-            attach=twin.attach,
-            status=twin.status,
-            desired=wants.desired(),
-            applied=list(wants.answers.values()),
-            rejected=list(wants.rejected.values()),
-        )
-
-    def _introduce(self, reactor: str, now: float) -> list[Outgoing]:
-        """Show those who watch a reactor that it attached."""
-        routes = self._watches.next(reactor)
-        if not routes:
-            return []
-        snapshot = self._snapshot(reactor, now)
-        return [Outgoing(route, snapshot) for route in routes]
-
-    def _show(  # noqa: PLR0913 - the news that there are
-        self,
-        reactor: str,
-        now: float,
-        *,
-        status: Status | None = None,
-        desired: Sequence[Document] = (),
-        applied: Sequence[Applied] = (),
-        rejected: Sequence[Rejected] = (),
-        done: Sequence[Done] = (),
-    ) -> list[Outgoing]:
-        """Show news to those who watch a reactor."""
-        routes = self._watches.next(reactor)
-        if not routes:
-            return []
-        life = self.twins.life(reactor, now)
-        update = Update(
-            reactor=reactor,
-            number=self._watches.note(reactor, life),
-            life=life,
-            status=status,
-            desired=list(desired),
-            applied=list(applied),
-            rejected=list(rejected),
-            done=list(done),
-        )
-        return [Outgoing(route, update) for route in routes]
 
     # the database
 
@@ -431,7 +373,7 @@ class Desk:
             twin = self.twins.of(reactor)
             news = twin.wants.learn(several) if twin else []
             if twin is not None and news:
-                out += [*self._tell(twin, now), *self._show(reactor, now, desired=news)]
+                out += [*self._tell(twin, now), *self._showing.show(reactor, now, desired=news)]
         return out
 
     def _compare(self, twin: Twin, found: Sequence[Desired]) -> None:

@@ -20,6 +20,7 @@ from actors.keeper import Child, Keeper, Kept, Post, Report, tell
 from actors.meter import Meter
 from actors.registration import Registration, Step
 from actors.ticker import SECOND, Ticker
+from actors.wants import Numbering
 from hardware.clock import Clock
 from storage.desired import DesiredTable
 from storage.readings import LiveReading, Writer
@@ -100,6 +101,7 @@ class Manager(Kept):
         surroundings: Surroundings,
         outbox: Outbox,
         store: Post,
+        numbering: Numbering,
         ticker: Ticker,
     ) -> None:
         super().__init__(report)
@@ -111,9 +113,7 @@ class Manager(Kept):
         self._name = ""  # until the coordinator gives one
         self._allow = AllowList()  # assigned here, read on the wire's thread
         random = Random()  # noqa: S311 - spreads retries and numbers
-        self._desk = Desk(
-            number=config.number, capacity=config.capacity, interval=config.status_interval, random=random
-        )
+        self._desk = Desk(capacity=config.capacity, interval=config.status_interval, numbering=numbering, random=random)
         self._twins = self._desk.twins
         self._registration = Registration(interval=config.status_interval, random=random, now=self._now())
         self._listener: Listener | None = None
@@ -313,12 +313,18 @@ class ManagerProcess(Keeper):
         write = partial(
             DatabaseWriter.start, outbox=outbox, connect=surroundings.connect, clock=clock, ticker=self._ticker
         )
-        store, manager = Post(), Post()
+        store, manager, numbering = Post(), Post(), Numbering(config.number)
         keep = partial(
-            DesiredStore.start, connect=surroundings.desired, clock=clock, node=config.number, hearer=manager.tell
+            DesiredStore.start, connect=surroundings.desired, clock=clock, numbering=numbering, hearer=manager.tell
         )
         manage = partial(
-            Manager.start, config=config, surroundings=surroundings, outbox=outbox, store=store, ticker=self._ticker
+            Manager.start,
+            config=config,
+            surroundings=surroundings,
+            outbox=outbox,
+            store=store,
+            numbering=numbering,
+            ticker=self._ticker,
         )
         children = [
             Child("database", write),

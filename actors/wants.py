@@ -5,6 +5,7 @@ were *asked* for and are neither yet. The newest of all is what the reactor is t
 revision or has rejected it. Times are monotonic seconds of the manager.
 """
 
+import threading
 from collections.abc import Iterable
 
 from transport.messages import Applied, AppliedState, Document, Rejected, Set
@@ -16,15 +17,30 @@ DAY_US = 86_400_000_000
 NODES = 1000  # managers that may number at once
 
 
-def next_revision(base: int, known: int, wall_us: int, node: int) -> int | None:
-    """Number a document that was made from the one with revision `base`; none when `known` is newer than that.
+class Numbering:
+    """Numbers the documents of one manager, the `node`-th. Thread safe: its desk and its store share one.
 
-    The next millisecond by the clock, or above `base`, and behind it who numbers: so that no two numbers are the same,
-    and of two documents that were numbered apart the later one wins. A `base` of the future is nobody's.
+    A revision is the next millisecond by the clock, or above all that is known of its target, and behind it who
+    numbers: so that no two are the same, and of two documents that were numbered apart the later one wins.
     """
-    if not known <= base <= max(known, wall_us + DAY_US):
-        return None
-    return (max(wall_us, base) // NODES + 1) * NODES + node % NODES
+
+    def __init__(self, node: int) -> None:
+        self._node = node % NODES
+        self._lock = threading.Lock()
+        self._last: dict[tuple[str, str], int] = {}  # by reactor and target; those too that came to nothing
+
+    def next(self, wish: Set, known: int, wall_us: int) -> int | None:
+        """Number the document that a set becomes; none when what it was made from is not the newest, `known`.
+
+        A base of the future is nobody's.
+        """
+        if not known <= wish.base <= max(known, wall_us + DAY_US):
+            return None
+        key = wish.reactor, wish.target
+        with self._lock:
+            last = max(wall_us, wish.base, self._last.get(key, 0))
+            self._last[key] = (last // NODES + 1) * NODES + self._node
+            return self._last[key]
 
 
 class Wants:
@@ -129,11 +145,11 @@ class Wants:
 
     # people
 
-    def ask(self, wish: Set, wall_us: int, node: int) -> Document | None:
+    def ask(self, wish: Set, wall_us: int, numbering: Numbering) -> Document | None:
         """Make a document of what somebody wants; none, when there is a newer one than what it was made from."""
         target = wish.target
         known = max(self.revision(target), self._following.get(target, 0))
-        revision = next_revision(wish.base, known, wall_us, node)
+        revision = numbering.next(wish, known, wall_us)
         if revision is None:
             return None
         document = Document(target=target, revision=revision, author=wish.author, values=wish.values)

@@ -9,10 +9,10 @@ from typing import NoReturn
 
 from actors.config import DeviceConfig
 from deploy import keyring, lifeline, reactor_file
-from deploy.errors import ConfigurationError, StartError
+from deploy.errors import StartError
 from deploy.folders import Folder, locked_by
 from deploy.guard_plan import Plan, stamp
-from deploy.settings import PREFIX, Settings
+from deploy.settings import Settings
 from hardware.buses import Buses
 from hardware.clock import SystemClock
 from hardware.driver import Wiring
@@ -26,10 +26,8 @@ LOOK = 0.1  # seconds between two looks at it
 
 def run_guard(settings: Settings) -> NoReturn:
     """Guard the reactor of REACTORIUM_REACTOR_FILE until told to stop. Raises ConfigurationError, StartError."""
-    if len(settings.reactor_file) != 1:
-        raise ConfigurationError(f"{PREFIX}REACTOR_FILE names {len(settings.reactor_file)} files: a reactor has one")
+    path = reactor_file.only_file(settings)
     lifeline.hold(settings.parent)  # outlives the exec, as the process's id and the folder's lock do
-    path = settings.reactor_file[0]
     state = stamp(str(path))
     file = reactor_file.load(path, settings, driver_class, device_class)
     folder = keyring.reactor_folder(settings, file.name)

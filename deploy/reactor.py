@@ -9,9 +9,9 @@ from actors.config import ReactorConfig
 from actors.reactor import Outside, Reactor
 from actors.timebase import disciplined
 from deploy import keyring, logins, process, reactor_file
-from deploy.errors import ConfigurationError, StartError
+from deploy.errors import StartError
 from deploy.folders import Folder
-from deploy.settings import PREFIX, Settings
+from deploy.settings import Settings
 from hardware.buses import Buses
 from hardware.clock import SystemClock, boot_id
 from hardware.registry import device_class, driver_class
@@ -46,9 +46,7 @@ def run_reactor(settings: Settings) -> None:
 
 
 def _reactor_config(settings: Settings) -> ReactorConfig:
-    if len(settings.reactor_file) != 1:
-        raise ConfigurationError(f"{PREFIX}REACTOR_FILE names {len(settings.reactor_file)} files: a reactor has one")
-    file = reactor_file.load(settings.reactor_file[0], settings, driver_class)
+    file = reactor_file.load(reactor_file.only_file(settings), settings, driver_class)
     return ReactorConfig(
         name=file.name,
         label=file.label,

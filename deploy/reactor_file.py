@@ -40,7 +40,7 @@ from pathlib import Path
 
 from actors.config import Apart, DeviceConfig, DoseLimits, Interlock, MaxOn, MinOff, Needs, SensorConfig
 from deploy.errors import ConfigurationError
-from deploy.settings import Settings
+from deploy.settings import PREFIX, Settings
 from deploy.toml_table import Table
 from deploy.wiring import Drivers, FindDevice, FindDriver, check_wiring
 from hardware.registry import device_class
@@ -62,6 +62,13 @@ class ReactorFile:
     sensors: tuple[SensorConfig, ...]
     devices: tuple[DeviceConfig, ...] = ()
     interlocks: tuple[Interlock, ...] = ()
+
+
+def only_file(settings: Settings) -> Path:
+    """Give the file of the one reactor that this process is for. Raises `ConfigurationError`."""
+    if len(settings.reactor_file) != 1:
+        raise ConfigurationError(f"{PREFIX}REACTOR_FILE names {len(settings.reactor_file)} files: a reactor has one")
+    return settings.reactor_file[0]
 
 
 def load(path: Path, settings: Settings, find: FindDriver, find_device: FindDevice = device_class) -> ReactorFile:

@@ -1,6 +1,6 @@
 """Carries out safe writes with the kernel's plain calls: the guard has no memory for the drivers' libraries.
 
-gpiod (2 MiB) is loaded with the first line of a real chip, the vessel's client with the first simulated bus.
+gpiod (1 MiB) is loaded with the first line of a real chip, the vessel's client with the first simulated bus.
 """
 
 import fcntl

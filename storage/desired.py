@@ -11,7 +11,9 @@ from typing import Any
 import msgspec
 from loguru import logger
 
-from storage.ilp import Lines, LoginFailed, RowRefused, SchemaMismatch, Stored, TryLater, post
+from storage.client_lines import ClientLines
+from storage.ilp import LoginFailed, RowRefused, SchemaMismatch, Stored, TryLater, post
+from storage.lines import Encoder
 from storage.questdb import LoginRefused, QuestDB, SqlError, Unreachable, literal, literals
 from transport.messages import Document
 
@@ -34,7 +36,7 @@ class DesiredTable:
 
     def __init__(self, database: QuestDB) -> None:
         self._database = database
-        self._lines = Lines()
+        self._lines = ClientLines()
 
     def keep(self, rows: Sequence[Desired]) -> None:
         """Write documents and read them back: when it returns they are there for everybody."""
@@ -84,7 +86,7 @@ class DesiredTable:
         return [row for cells in found if (row := _row(*cells)) is not None]
 
 
-def _add(lines: Lines, row: Desired) -> None:
+def _add(lines: Encoder, row: Desired) -> None:
     document = row.document
     values = msgspec.json.encode(document.values).decode()
     lines.add(

@@ -1,23 +1,21 @@
 """Ingest: rows as line protocol over HTTP.
 
-The questdb client only encodes. Sending is ours, because the client hides the HTTP status, gives up at once on a
-refused connection, and cannot tell a refused row from a full disk.
+Sending is ours, because the questdb client hides the HTTP status, gives up at once on a refused connection, and cannot
+tell a refused row from a full disk.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
-from questdb import QuestDBError, Sender, TimestampNanos
 
+from storage.lines import Encoder, Lines
 from storage.questdb import QuestDB, Unreachable
 from storage.rows import Event, Sample, SettingRow
 from storage.spool import SpooledRow
 
-Cells = dict[str, Any]  # str, int, float or none by column: the client's own types are invariant and wider
 R = TypeVar("R")
-_ENCODER_ONLY = "http::addr=localhost:9;auto_flush=off;protocol_version=2;"  # version named: no probe, no I/O
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +53,6 @@ class SchemaMismatch:
 Outcome = Stored | RowRefused | TryLater | LoginFailed | SchemaMismatch
 
 
-class Lines:
-    """Encodes rows, one request at a time. Of one thread."""
-
-    def __init__(self) -> None:
-        self._encoder = Sender.from_conf(_ENCODER_ONLY)
-        self._encoder.establish()  # type: ignore[no-untyped-call] # the client's stubs leave out "-> None"
-        self._buffer = self._encoder.new_buffer()
-
-    def clear(self) -> None:
-        """Begin the next request."""
-        self._buffer.clear()  # type: ignore[no-untyped-call]
-
-    def add(self, table: str, symbols: Cells, columns: Cells, wall_us: int) -> None:
-        """Add a row; what is none is left out. Raises `ValueError` for what no database could take."""
-        try:
-            self._buffer.row(table, symbols=symbols, columns=columns, at=TimestampNanos(wall_us * 1000))
-        except (QuestDBError, TypeError, OverflowError) as error:
-            raise ValueError(str(error)) from error
-
-    def __bytes__(self) -> bytes:
-        return bytes(self._buffer)
-
-
 class Ingest:
     """Sends batches to one database. Of one thread; a call blocks for at most about the client's timeout."""
 
@@ -94,7 +69,7 @@ class Ingest:
         self._database.close()
 
 
-def post(database: QuestDB, lines: Lines, rows: Sequence[R], add: Callable[[Lines, R], None]) -> Outcome:
+def post(database: QuestDB, lines: Encoder, rows: Sequence[R], add: Callable[[Encoder, R], None]) -> Outcome:
     """Send rows of one table in one request, each encoded by `add`. Blocks for at most about the client's timeout."""
     lines.clear()
     for index, row in enumerate(rows):
@@ -148,7 +123,7 @@ def _excerpt(body: bytes) -> str:
     return body[:300].decode("utf-8", "replace")
 
 
-def _add(lines: Lines, spooled: SpooledRow) -> None:
+def _add(lines: Encoder, spooled: SpooledRow) -> None:
     match spooled.row:
         case Sample() as row:
             lines.add(

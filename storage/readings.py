@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from storage.ilp import Lines, LoginFailed, RowRefused, SchemaMismatch, Stored, TryLater, post
+from storage.client_lines import ClientLines
+from storage.ilp import LoginFailed, RowRefused, SchemaMismatch, Stored, TryLater, post
+from storage.lines import Encoder
 from storage.questdb import QuestDB
 
 ISOLATIONS = 16  # rows that a request may lose so that one reactor's odd reading does not cost the others'
@@ -50,7 +52,7 @@ class Writer:
 
     def __init__(self, database: QuestDB) -> None:
         self._database = database
-        self._lines = Lines()
+        self._lines = ClientLines()
 
     def write(self, rows: Sequence[LiveReading] | Sequence[InventoryEntry]) -> Written:
         """Write rows of one kind in one request; rows that are refused are left out, up to a bound. Never raises."""
@@ -76,7 +78,7 @@ class Writer:
         self._database.close()
 
 
-def _add(lines: Lines, row: LiveReading | InventoryEntry) -> None:
+def _add(lines: Encoder, row: LiveReading | InventoryEntry) -> None:
     match row:
         case LiveReading():
             symbols = {"reactor": row.reactor, "sensor": row.sensor, "quantity": row.quantity}

@@ -14,10 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from actors.config import DatabaseLogin
 from deploy import questdb as local
 from storage.questdb import QuestDB, Unreachable
+
+# How long an example took says how busy the machine is, and nothing of the code: benchmarks measure.
+settings.register_profile("reactorium", deadline=None)
+settings.load_profile("reactorium")
 
 READY = 60.0  # seconds; 2 on an idle machine
 STOP = 20.0

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from actors.desired_store import Job, perform
 from actors.desk import Desk
+from actors.wants import Numbering
 from tests.actors.archive import Archive
 from tests.actors.conftest import FakeClock
 from tests.actors.test_desk import DATABASE, device, wish
@@ -93,6 +94,7 @@ class Life(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.archive = Archive()
         self.reactor = Reactor()
+        self.numberings = [Numbering(0), Numbering(1)]
         self.desks = [self.make(0), self.make(1)]
         self.jobs: list[tuple[int, Job]] = []
         self.up: list[Up] = []
@@ -106,7 +108,7 @@ class Life(RuleBasedStateMachine):
         self.returns = False
 
     def make(self, number: int) -> Desk:
-        desk = Desk(number=number, capacity=5, interval=5.0, random=Random(1))
+        desk = Desk(capacity=5, interval=5.0, numbering=self.numberings[number], random=Random(1))
         desk.names = frozenset({"r1"})
         desk.move_to(DATABASE)
         return desk
@@ -206,7 +208,7 @@ class Life(RuleBasedStateMachine):
     def do_job(self, data: st.DataObject, fate: str) -> None:
         manager, job = self.jobs.pop(data.draw(st.integers(0, len(self.jobs) - 1)))
         if fate != "lost":
-            result = perform(job, self.archive, self.clock, manager)
+            result = perform(job, self.archive, self.clock, self.numberings[manager])
             if fate == "done":
                 self.send(manager, self.desks[manager].finish(result, self.now))
 
@@ -217,6 +219,7 @@ class Life(RuleBasedStateMachine):
     @rule(manager=st.integers(0, 1))
     def restart_manager(self, manager: int) -> None:
         self.clock.advance(0.1)
+        self.numberings[manager] = Numbering(manager)
         self.desks[manager] = self.make(manager)
         self.waiting = {one for one in self.waiting if one[0] != manager}
         self.jobs = [one for one in self.jobs if one[0] != manager]
@@ -327,7 +330,10 @@ class Life(RuleBasedStateMachine):
             self.ask_database(manager)
         while self.jobs:
             manager, job = self.jobs.pop(0)
-            self.send(manager, self.desks[manager].finish(perform(job, self.archive, self.clock, manager), self.now))
+            self.send(
+                manager,
+                self.desks[manager].finish(perform(job, self.archive, self.clock, self.numberings[manager]), self.now),
+            )
         self.wait(2.0)
 
 

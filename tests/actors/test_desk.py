@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from actors.desired_store import perform
 from actors.desk import HOLD, PATIENCE, Desk
 from actors.filing import LOOK, REST
+from actors.wants import Numbering
 from storage.desired import Desired
 from tests.actors.archive import Archive
 from tests.actors.conftest import FakeClock
@@ -76,6 +77,7 @@ class Stage:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.archive = Archive()
+        self.numbering = Numbering(3)
         self.desk = self.make_desk()
         self.session = ""
         self.sequence = 0
@@ -84,7 +86,7 @@ class Stage:
         self.last: list[Outgoing] = []
 
     def make_desk(self) -> Desk:
-        desk = Desk(number=3, capacity=5, interval=5.0, random=Random(1))
+        desk = Desk(capacity=5, interval=5.0, numbering=Numbering(3), random=Random(1))
         desk.names = frozenset({"r1", "r2"})
         return desk
 
@@ -162,7 +164,7 @@ class Stage:
         """Do jobs until there is none."""
         out = []
         while (job := self.desk.job(self.now, self.clock.wall_us())) is not None:
-            out += self.desk.finish(perform(job, self.archive, self.clock, 3), self.now)
+            out += self.desk.finish(perform(job, self.archive, self.clock, self.numbering), self.now)
         return out
 
     def wait(self, seconds: float) -> list[Message]:
@@ -271,6 +273,15 @@ def test_revisions_rise_when_the_clock_does_not(stage: Stage) -> None:
     assert [one.revision for one in changes(stage.sent)] == [first + 1000]
 
 
+def test_a_number_is_never_given_twice(stage: Stage) -> None:
+    stage.operator(wish())
+    first = stage.revision()
+    stage.reactor(Rejected(target="heater", revision=first, reason="no"))
+    stage.clock.step_wall(-3600)
+    stage.operator(wish())
+    assert [one.revision for one in changes(stage.sent)] == [first + 1000]
+
+
 def test_a_base_of_the_far_future_is_nobodys(stage: Stage) -> None:
     nothing = Document(target="heater", revision=0, author="", values={})
     assert stage.operator(wish(2**53)) == [Conflict(reactor="r1", document=nothing)]
@@ -316,6 +327,25 @@ def test_what_can_be_neither_delivered_nor_kept_is_refused_and_withdrawn(stage: 
     stage.archive.away = False
     stage.wait(2 * REST)
     assert stage.archive.rows == []
+
+
+def test_one_that_stood_for_another_leaves_it_to_be_kept(stage: Stage) -> None:
+    stage.operator(wish(), work=False)
+    first = stage.revision()
+    assert stage.desk.job(stage.now, stage.clock.wall_us()) is None
+    stage.archive.away = True
+    stage.desk.tick(stage.now)
+    stage.clock.advance(PATIENCE)
+    stage.desk.tick(stage.now)
+    stage.operator(wish(first), MAX, work=False)
+    second = stage.revision()
+    stage.clock.advance(PATIENCE)
+    stage.desk.tick(stage.now)
+    stage.archive.away = False
+    stage.reactor(Rejected(target="heater", revision=second, reason="no"), work=False)
+    assert [type(message) for message in stage.told(MAX)] == [Rejected]
+    stage.wait(0.5)
+    assert stage.told() == [Accepted(reactor="r1", target="heater", revision=first, delivered=False)]
 
 
 def test_without_any_database_a_silent_reactor_means_refusal(lonely: Stage) -> None:
@@ -388,7 +418,7 @@ def test_a_slow_database_is_waited_for_and_then_not(stage: Stage) -> None:
     attached = only(stage.to_reactor(out))
     assert isinstance(attached, Attached)
     assert attached.desired is None
-    out = stage.desk.finish(perform(job, stage.archive, stage.clock, 3), stage.now)
+    out = stage.desk.finish(perform(job, stage.archive, stage.clock, stage.numbering), stage.now)
     assert changes(stage.to_reactor(out)) == [document(5)]
 
 
@@ -628,7 +658,7 @@ def test_a_watch_that_is_not_renewed_ends(stage: Stage) -> None:
     watching(stage, route=MAX)
     for _ in range(4):
         stage.wait(5)
-        number = stage.desk._watches.note("r1", "ok")
+        number = stage.desk._showing._watches.note("r1", "ok")
         watching(stage, number, route=MAX)
         stage.report()
     assert stage.told() == []
@@ -651,7 +681,7 @@ def test_silence_and_return_are_shown(stage: Stage) -> None:
     for _ in range(4):
         stage.wait(5)
         lives += [message.life for message in stage.told() if isinstance(message, Update)]
-        watching(stage, stage.desk._watches.note("r1", stage.desk._watches.life("r1")))
+        watching(stage, stage.desk._showing._watches.note("r1", stage.desk._showing._watches.life("r1")))
     assert lives == ["stale", "lost"]
     stage.attach()
     snapshot = only(stage.told())

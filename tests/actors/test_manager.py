@@ -11,6 +11,7 @@ from actors.database import Outbox
 from actors.keeper import Post
 from actors.manager import Manager, Surroundings
 from actors.ticker import Ticker
+from actors.wants import Numbering
 from tests.actors.conftest import FakeClock
 from transport import messages
 from transport.errors import EndpointError
@@ -117,6 +118,7 @@ class Stage:
             surroundings=surroundings,
             outbox=self.outbox,
             store=Post(),
+            numbering=Numbering(3),
             ticker=ticker,
         )
         self.settle()

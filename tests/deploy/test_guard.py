@@ -2,6 +2,8 @@
 
 import heapq
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -270,6 +272,28 @@ def test_another_file_is_read_before_the_next_start(world: World, tmp_path: Path
 def test_a_program_that_cannot_be_started_is_one_that_has_ended() -> None:
     child = Child(["/nowhere/reactor"], {})
     assert child.end() == "cannot be started: No such file or directory"
+
+
+def test_it_loads_nothing_that_costs_memory() -> None:
+    heavy = {
+        "pykka",
+        "zmq",
+        "msgspec",
+        "msgpack",
+        "questdb",
+        "loguru",
+        "environs",
+        "smbus2",
+        "serial",
+        "gpiod",
+        "ctypes",
+    }
+    modules = "import sys, deploy.guard, hardware.vessel.client; print(*sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", modules], check=True, capture_output=True, text=True)
+    loaded = set(answer.stdout.split())
+    assert "hardware.safe_writer" in loaded
+    assert loaded & heavy == set()
+    assert loaded & {"actors", "storage", "transport", "hardware.buses"} == set()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from storage.ilp import Ingest, Lines, LoginFailed, Outcome, RowRefused, SchemaMismatch, Stored, TryLater, judge
+from storage.ilp import Ingest, LoginFailed, Outcome, RowRefused, SchemaMismatch, Stored, TryLater, judge
 from storage.questdb import QuestDB
 from storage.rows import Row, Sample
 from storage.schema import ensure_schema, table_names
@@ -62,23 +62,6 @@ def test_answers(status: int, answer: bytes, outcome: Outcome) -> None:
 )
 def test_whatever_does_not_surely_blame_a_row_blames_none(status: int, answer: bytes) -> None:
     assert isinstance(judge(status, answer, rows=5), TryLater)
-
-
-def test_what_cannot_be_encoded_leaves_the_rest_of_the_request_as_it_was() -> None:
-    lines = Lines()
-    lines.add("samples", {"reactor": "r1"}, {"value": 1.0}, NOON)
-    good = bytes(lines)
-    for symbols, columns, wall_us in (
-        ({"reactor": "r1"}, {"seq": 2**63}, NOON),
-        ({"reactor": "\ud800"}, {"seq": 1}, NOON),
-        ({"reactor": "r1"}, {"value": object()}, NOON),
-        ({"reactor": "r1"}, {"value": 1.0}, -1),
-    ):
-        with pytest.raises(ValueError, match=r"\S"):
-            lines.add("samples", symbols, columns, wall_us)
-        assert bytes(lines) == good
-    lines.clear()
-    assert bytes(lines) == b""
 
 
 # Against the real server.

@@ -113,7 +113,7 @@ def mistakes(whole: Whole, wired: Sequence[Wired], until_ns: int | None) -> list
         told = history(whole, reactor, ours)
         if len(told.spools) != 1:
             found.append(f"{reactor}: {len(told.spools)} spools")
-        kills = whole.kills_ns.get(f"reactor {reactor}", [])
+        kills = whole.kills_ns.get(f"reactorium reactor {reactor}", [])
         for one in ours:
             problems = silent_ticks(told.started_us, told.ticks[one.sensor], told.missed[one.sensor], one.interval)
             if one.circuit:

@@ -16,7 +16,7 @@ from tests.system.guarded import CLOCK, WITHIN, Guarded, is_gone, wait_for
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 KILLS = int(os.environ.get("GUARD_KILLS", "20"))  # more of them prove more, and take 2 s each
 SWITCHED = ("heater", "light", "air")  # what the file switches on
-ALL = (*SWITCHED, "acid")
+ALL = (*SWITCHED, "acid", "base")
 ACID = 0x67
 LIGHT = 15 << 20  # bytes resident
 
@@ -37,9 +37,12 @@ def running(tank: Guarded, than: psutil.Process | None = None) -> psutil.Process
 
 
 def dose(tank: Guarded) -> None:
-    """Have a pump run until somebody stops it."""
+    """Have both pumps run until somebody stops them."""
     send(tank.vessel / "i2c.sock", ACID, b"D,*")
-    wait_for(lambda: tank.are_on("acid"), "a pump that runs")
+    port = os.open(tank.vessel / "uart-base", os.O_WRONLY | os.O_NOCTTY)
+    os.write(port, b"\rD,*\r")
+    os.close(port)
+    wait_for(lambda: tank.are_on("acid", "base"), "pumps that run")
 
 
 def end(tank: Guarded, reactor: psutil.Process, number: signal.Signals) -> dict[str, float]:

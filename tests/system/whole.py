@@ -21,6 +21,7 @@ import psutil
 from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
 
 from deploy.questdb import default_cache, load_or_make_logins
+from deploy.settings import PREFIX
 from hardware.clock import SystemClock
 from storage.questdb import QuestDB
 from tests.conftest import free_ports
@@ -68,6 +69,7 @@ class Whole:
         self.kills_ns: dict[str, list[int]] = {}  # by process title
         self._said = threading.Condition()
         self._up: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
         self._family: set[psutil.Process] = set()
         self._database: QuestDB | None = None
         self._wire: Wire | None = None
@@ -76,8 +78,8 @@ class Whole:
 
     @property
     def environment(self) -> dict[str, str]:
-        ours = {f"REACTORIUM_{name}": str(value) for name, value in self.variables.items()}
-        return {**os.environ, **ours}
+        others = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
+        return others | {f"{PREFIX}{name}": str(value) for name, value in self.variables.items()}
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run another command of the same system to its end."""
@@ -102,7 +104,8 @@ class Whole:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        threading.Thread(target=self._read, args=[self._up], daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=[self._up], daemon=True)
+        self._reader.start()
         self.wait_for_line("Ctrl-C stops everything")
 
     def _read(self, up: "subprocess.Popen[str]") -> None:
@@ -155,11 +158,27 @@ class Whole:
     def interrupt(self) -> int:
         """Ctrl-C; returns the exit status once every process is gone."""
         assert self._up
-        family = self.family()
+        self.family()
         self._up.send_signal(signal.SIGINT)
         status = self._up.wait(STOPPED)
-        assert psutil.wait_procs(family, timeout=PACE)[1] == []
+        assert self._left(PACE) == []
         return status
+
+    def kill_up(self) -> list[psutil.Process]:
+        """`kill -9` what the person started; returns what is still there long afterwards."""
+        assert self._up
+        self.family()
+        self._up.kill()
+        self._up.wait()
+        return self._left(STOPPED)
+
+    def _left(self, seconds: float) -> list[psutil.Process]:
+        """Wait for the end of what ran, and of what `up` says; returns what did not end."""
+        assert self._reader
+        left = psutil.wait_procs(self._family, timeout=seconds)[1]
+        if not left:
+            self._reader.join()
+        return left
 
     def close(self) -> None:
         """End all of it, by force what does not end by itself."""
@@ -167,7 +186,9 @@ class Whole:
             self._wire.close()
         if self._database is not None:
             self._database.close()
-        if self._up is not None and self._up.poll() is None:
+        if self._up is None:
+            return
+        if self._up.poll() is None:
             self.family()
             self._up.terminate()
             try:
@@ -175,7 +196,7 @@ class Whole:
             except subprocess.TimeoutExpired:
                 self._up.kill()
                 self._up.wait()
-        for process in psutil.wait_procs(self._family, timeout=ANSWER)[1]:
+        for process in self._left(ANSWER):
             process.kill()
 
     # supervisor
