@@ -11,6 +11,7 @@ const ORDERS = {
   backlog: (a, b) => (b.live.backlog?.waiting ?? 0) - (a.live.backlog?.waiting ?? 0) || byName(a, b),
 };
 const state = { search: "", only: "all", order: "trouble" };
+const collator = new Intl.Collator(undefined, { numeric: true });
 const LIVES = { ok: "live", stale: "stale", lost: "away" };
 
 /** Show the overview; returns what ends it. */
@@ -154,5 +155,5 @@ function rank(one) {
 }
 
 function byName(a, b) {
-  return a.label.localeCompare(b.label, undefined, { numeric: true }) || a.name.localeCompare(b.name);
+  return collator.compare(a.label, b.label) || collator.compare(a.name, b.name);
 }
