@@ -1,6 +1,7 @@
 """The keys of one machine and its allow-list, made at the first start.
 
 keys/coordinator        the coordinator's secret; coordinator.pub beside it is what the nodes pin
+keys/web                the web page's secret: the operator for everybody who logs in
 keys/host               the managers' secret: a manager is its host's key and a number
 reactors/NAME/key       a reactor's secret, in its own folder
 allow/NAME.toml         one file a peer that may speak: its role and its public key
@@ -16,6 +17,7 @@ from transport.keys import KeyPair, Peer, load_or_make, write_peer
 from transport.messages import Role
 
 HOST = "host"  # the peer that all managers of this machine are
+WEB = "web"  # the operator that the web page is
 
 
 def coordinator_key_file(settings: Settings) -> Path:
@@ -26,6 +28,11 @@ def coordinator_key_file(settings: Settings) -> Path:
 def host_key_file(settings: Settings) -> Path:
     """Where the managers' secret stands."""
     return settings.state_dir / "keys" / HOST
+
+
+def web_key_file(settings: Settings) -> Path:
+    """Where the web page's secret stands."""
+    return settings.state_dir / "keys" / WEB
 
 
 def reactor_folder(settings: Settings, name: str) -> Path:
@@ -45,6 +52,7 @@ def make(settings: Settings, reactors: Iterable[str]) -> None:
             folder.mkdir(mode=0o700, exist_ok=True)
         _public_file(settings).write_text(load_or_make(coordinator_key_file(settings)).public + "\n", encoding="ascii")
         _let_in(settings, HOST, "manager", load_or_make(host_key_file(settings)))
+        _let_in(settings, WEB, "operator", load_or_make(web_key_file(settings)))
         for name in reactors:
             folder = reactor_folder(settings, name)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

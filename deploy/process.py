@@ -34,9 +34,14 @@ def stay(stop: threading.Event, root: pykka.ActorRef[Any], *alive: Callable[[], 
     Raises StartError when the root, or something else that the process cannot be without, is dead.
     """
     try:
-        while not stop.wait(LOOK):
-            if not (root.is_alive() and all(check() for check in alive)):
-                raise StartError("what this process stands on has died: it ends, to be started again")
-        logger.info("stops")
+        wait(stop, root.is_alive, *alive)
     finally:
         root.stop()
+
+
+def wait(stop: threading.Event, *alive: Callable[[], bool]) -> None:
+    """Block until told to stop. Raises StartError when something that the process cannot be without is dead."""
+    while not stop.wait(LOOK):
+        if not all(check() for check in alive):
+            raise StartError("what this process stands on has died: it ends, to be started again")
+    logger.info("stops")

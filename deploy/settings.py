@@ -91,6 +91,15 @@ def _address(text: str) -> str:
     return text
 
 
+def _any_address(text: str) -> str:
+    """Take an IPv4 address to bind, every one of this machine included."""
+    try:
+        IPv4Address(text)
+    except ValueError:
+        raise EnvError("must be an IPv4 address of this machine, or 0.0.0.0") from None
+    return text
+
+
 def _endpoint(text: str) -> str:
     if re.fullmatch(r"tcp://[^\s:/]{1,100}:\d{1,5}", text) is None:
         raise EnvError("must be tcp://host:port")
@@ -180,7 +189,11 @@ class Settings:
         float, Variable("300", "s", "a manager without reactors is stopped after this time", _interval)
     ]
     status_interval: Annotated[float, Variable("5", "s", "how often a reactor reports its status", _interval)]
-    web_port: Annotated[int, Variable("8080", "port", "the web page's, which a later version serves", _port)]
+    web_bind: Annotated[
+        str,
+        Variable("127.0.0.1", "address", "where the web page and /api listen; 0.0.0.0 for every network", _any_address),
+    ]
+    web_port: Annotated[int, Variable("8080", "port", "the web page's and /api's", _port)]
 
     questdb_url: Annotated[
         str | None,

@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from deploy import keyring, lifeline, logins, questdb, reactor_file, supervision, watch
+from deploy import keyring, lifeline, logins, questdb, reactor_file, supervision, watch, web
 from deploy.errors import ConfigurationError, StartError
 from deploy.folders import Folder
 from deploy.questdb import QuestDBUnavailable
 from deploy.settings import PREFIX, Settings
 from deploy.supervision import Program
 from hardware.registry import driver_class
+from ui.accounts import FIRST
 
 EXAMPLES = ("bioreactor", "aquarium", "hydroponics")
 PATIENCE = 60.0  # seconds that supervisor gets to stop everything
-DATABASE, COORDINATOR, VESSEL, REACTOR = 10, 20, 40, 50  # start in this order, stop in the other; managers are 30
+# They start in this order and stop in the other; managers are 30.
+DATABASE, COORDINATOR, WEB, VESSEL, REACTOR = 10, 20, 35, 40, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,10 @@ def _examples() -> list[tuple[Path, Path | None]]:
 
 def _preflight(settings: Settings) -> None:
     """See that this machine can run it, before anything is started. Raises StartError."""
-    ports = [("COORDINATOR_PORT", settings.bind, settings.coordinator_port)]
+    ports = [
+        ("COORDINATOR_PORT", settings.bind, settings.coordinator_port),
+        ("WEB_PORT", settings.web_bind, settings.web_port),
+    ]
     if settings.questdb_url is None:
         ports += [
             ("QUESTDB_HTTP_PORT", questdb.LOOPBACK, settings.questdb_http_port),
@@ -118,7 +123,10 @@ def _prepare(settings: Settings, nodes: Sequence[Node]) -> Path:
 
 
 def _programs(settings: Settings, nodes: Sequence[Node]) -> list[Program]:
-    programs = [Program("coordinator", "coordinator", "coordinator", COORDINATOR)]
+    programs = [
+        Program("coordinator", "coordinator", "coordinator", COORDINATOR),
+        Program("web", "web", "web", WEB),
+    ]
     if settings.questdb_url is None:
         programs.append(Program("questdb", "questdb", "questdb", DATABASE))
     for node in nodes:
@@ -131,8 +139,10 @@ def _programs(settings: Settings, nodes: Sequence[Node]) -> list[Program]:
 
 
 def _say_where(settings: Settings, nodes: Sequence[Node]) -> None:
+    password = web.make_accounts(settings)
     lines = {
         "reactors": ", ".join(node.name for node in nodes),
+        "web page": web.address(settings),
         "coordinator": keyring.coordinator_endpoint(settings),
         "database": logins.database_address(settings),
         "state": settings.state_dir,
@@ -142,6 +152,10 @@ def _say_where(settings: Settings, nodes: Sequence[Node]) -> None:
         lines["database"] = f"{lines['database']} (web console; user and password: {settings.state_dir / logins.FILE})"
     for what, where in lines.items():
         watch.say(f"{what:<12} {where}")
+    if password is not None:
+        watch.say(
+            f"{'log in as':<12} {FIRST}, password {password} (shown this once; reactorium password makes another)"
+        )
     watch.say("Ctrl-C stops everything.")
 
 

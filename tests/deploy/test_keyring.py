@@ -30,7 +30,11 @@ def test_who_has_a_key_may_speak_under_its_name(make_settings: MakeSettings) -> 
     keyring.make(settings, ["tank"])
     allowed, faults = read_allow_list(keyring.allow_folder(settings))
     assert faults == []
-    assert len(allowed) == 2
+    assert len(allowed) == 3
+    web = load_or_make(keyring.web_key_file(settings))
+    page = allowed.peer_of(web.public)
+    assert page is not None
+    assert (page.name, page.role) == ("web", "operator")
     tank = allowed.peer_of(load_or_make(keyring.reactor_folder(settings, "tank") / "key").public)
     host = allowed.peer_of(load_or_make(keyring.host_key_file(settings)).public)
     assert tank is not None

@@ -31,9 +31,9 @@ def test_a_named_file_runs_without_a_vessel(make_settings: MakeSettings) -> None
     file = Path("deploy/examples/aquarium.toml").absolute()
     settings = make_settings(REACTOR_FILE=file, QUESTDB_URL="http://db.example:9000")
     programs = up._programs(settings, up._nodes(settings))
-    assert [program.name for program in programs] == ["coordinator", "aquarium"]
-    assert programs[1].command == "guard"
-    assert programs[1].variables == {"REACTORIUM_REACTOR_FILE": str(file)}
+    assert [program.name for program in programs] == ["coordinator", "web", "aquarium"]
+    assert programs[2].command == "guard"
+    assert programs[2].variables == {"REACTORIUM_REACTOR_FILE": str(file)}
 
 
 def test_two_reactors_of_one_name_are_a_mistake(make_settings: MakeSettings) -> None:

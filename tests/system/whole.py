@@ -50,7 +50,7 @@ class Whole:
 
     def __init__(self, folder: Path, **variables: object) -> None:
         """Live in `folder`; `variables` are reactorium's, without the prefix."""
-        coordinator, http, pg, health = free_ports(4)
+        coordinator, http, pg, health, web = free_ports(5)
         self.folder = folder
         self.state = folder / "state"
         self.coordinator = f"tcp://127.0.0.1:{coordinator}"
@@ -63,6 +63,7 @@ class Whole:
             "QUESTDB_HTTP_PORT": http,
             "QUESTDB_PG_PORT": pg,
             "QUESTDB_HEALTH_PORT": health,
+            "WEB_PORT": web,
             **variables,
         }
         self.kills_ns: dict[str, list[int]] = {}  # by process title

@@ -1,0 +1,215 @@
+"""The page in a real Chromium, over the real system: what a new user does first, on a desktop and on a phone."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+
+from hardware.vessel.client import VesselControl
+from tests.system.whole import Whole, wait_for
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+DESKTOP, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SOON = 20_000.0  # milliseconds
+PASSWORD = re.compile(r"log in as +operator, password (\S+) ")
+UNDONE = "Failed to load resource"  # what Chromium says of every refusal; those are looked at as such
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
+    """The three examples, twice as fast as life."""
+    whole = Whole(tmp_path_factory.mktemp("page"), PACE=2, STATUS_INTERVAL=1, SAMPLE_INTERVAL=2, LIVE_INTERVAL=2)
+    try:
+        whole.start()
+        whole.wait_for_line("first samples are stored")
+        whole.wait_until_attached("bioreactor", "aquarium", "hydroponics")
+        yield whole
+    finally:
+        whole.close()
+
+
+@pytest.fixture(scope="module")
+def password(system: Whole) -> str:
+    """What `up` showed at its first start."""
+    return next(found[1] for line in system.lines if (found := PASSWORD.search(line)))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.fail("Chromium is needed: apt install chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, system: Whole, password: str) -> Iterator[OpenPage]:
+    """Open a page and log in; a mistake in its code fails the test."""
+    mistakes: list[str] = []
+    contexts = []
+
+    def make(path: str = "/", size: ViewportSize = DESKTOP, *, log_in: bool = True) -> Page:
+        context = browser.new_context(viewport=size)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(SOON)
+        page.on("pageerror", lambda error: mistakes.append(str(error)))
+        page.on("console", lambda said: mistakes.append(said.text) if said.type == "error" else None)
+        page.goto(f"http://127.0.0.1:{system.variables['WEB_PORT']}{path}")
+        if log_in:
+            enter(page, password)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert [text for text in mistakes if UNDONE not in text] == []
+
+
+def enter(page: Page, password: str) -> None:
+    page.get_by_label("Name").fill("operator")
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+
+
+def set_duty(page: Page, duty: str) -> None:
+    heater = page.locator("#target-heater")
+    heater.get_by_label("Duty", exact=True).fill(duty)
+    heater.get_by_role("button", name="Apply").click()
+
+
+def heater_power(system: Whole) -> float:
+    """What the tank really gets, in W."""
+    with VesselControl(system.state / "vessels" / "bioreactor" / "control.sock") as control:
+        actuators = control.state()["actuators"]
+        assert isinstance(actuators, dict)
+        return float(actuators["heater"])
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_new_user_finds_every_reactor(open_page: OpenPage, size: ViewportSize) -> None:
+    page = open_page(size=size)
+    expect(page.locator(".tile")).to_have_count(3)
+    tile = page.locator(".tile", has_text="Photobioreactor")
+    expect(tile.locator(".life")).to_have_text("live", timeout=SOON)
+    expect(tile.locator(".number").first).to_have_text(re.compile(r"\d"), timeout=SOON)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
+    page.get_by_role("searchbox").fill("reef")
+    expect(page.locator(".tile")).to_have_count(1)
+
+
+def test_a_wrong_password_is_told_late_and_lets_nobody_in(open_page: OpenPage, password: str) -> None:
+    page = open_page(log_in=False)
+    enter(page, "not the password")
+    expect(page.get_by_role("alert")).to_have_text("name or password is wrong", timeout=SOON)
+    enter(page, password)
+    expect(page.locator(".tile")).to_have_count(3, timeout=SOON)
+
+
+@pytest.mark.parametrize(("size", "duty"), [(DESKTOP, "40"), (PHONE, "55")], ids=["desktop", "phone"])
+def test_a_setting_reaches_the_tank_and_the_database(
+    open_page: OpenPage, system: Whole, size: ViewportSize, duty: str
+) -> None:
+    page = open_page("/reactor/bioreactor", size)
+    set_duty(page, duty)
+    expect(page.locator("#target-heater .pill")).to_have_text("applied · operator", timeout=SOON)
+    row = page.locator("#target-heater tr", has_text="Duty")
+    expect(row.locator("td").nth(1)).to_have_text(re.compile(rf"^{duty}\s%"), timeout=SOON)
+    read_back = row.locator("td").nth(2)  # the chip counts in steps of 1/4096
+    wait_for(lambda: abs(float((read_back.text_content() or "0").split()[0]) - float(duty)) < 0.1, "what is read back")
+    wait_for(lambda: abs(heater_power(system) - 0.6 * float(duty)) < 0.5, "the tank's heater at that power")
+    sql = "SELECT author FROM settings WHERE device = 'heater' AND setting = 'duty' AND state = 'applied'"
+    wait_for(lambda: ("operator",) in system.database.query(f"{sql} AND number = {duty}"), "the row in QuestDB")
+    changes = page.get_by_role("heading", name="Changes").locator("..")
+    expect(changes).to_contain_text("Heater: duty", timeout=SOON)
+    expect(changes).to_contain_text("operator")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
+
+
+def test_what_is_out_of_range_is_refused_with_the_limit(open_page: OpenPage, system: Whole) -> None:
+    page = open_page("/reactor/bioreactor")
+    before = heater_power(system)
+    set_duty(page, "101")
+    expect(page.locator("#target-heater .note.bad").first).to_contain_text("100", timeout=SOON)
+    assert heater_power(system) == before
+
+
+def test_the_second_of_two_people_sees_what_the_first_did(open_page: OpenPage) -> None:
+    first, second = open_page("/reactor/bioreactor"), open_page("/reactor/bioreactor")
+    set_duty(first, "31")
+    expect(first.locator("#target-heater .pill")).to_have_text("applied · operator", timeout=SOON)
+    expect(second.locator("#heater-duty")).to_have_value("31", timeout=SOON)
+
+
+def test_a_change_is_taken_back(open_page: OpenPage, system: Whole) -> None:
+    page = open_page("/reactor/bioreactor")
+    for duty in ("20", "80"):
+        set_duty(page, duty)
+        expect(page.locator("#target-heater tr", has_text="Duty").locator("td").nth(1)).to_have_text(
+            re.compile(rf"^{duty}\s"), timeout=SOON
+        )
+    sql = "SELECT count() FROM desired WHERE device = 'heater' AND reactor = 'bioreactor'"
+    wait_for(lambda: system.database.query(sql)[0][0] >= 2, "both documents in QuestDB")
+    page.locator("#target-heater").get_by_role("button", name="Undo last change").click()
+    expect(page.locator("#heater-duty")).to_have_value("20", timeout=SOON)
+    wait_for(lambda: abs(heater_power(system) - 12) < 0.5, "the tank's heater at the power before")
+
+
+def test_a_reactor_that_is_away_gets_its_change_when_it_returns(open_page: OpenPage, system: Whole) -> None:
+    page = open_page("/reactor/bioreactor")
+    system.stop_programs("reactors:bioreactor")
+    try:
+        expect(page.get_by_role("alert").first).to_contain_text("This reactor is away", timeout=40_000)
+        set_duty(page, "66")
+        expect(page.locator("#target-heater .pill")).to_have_text("waits for the reactor", timeout=SOON)
+    finally:
+        system.start_program("reactors:bioreactor")
+    expect(page.locator("#target-heater .pill")).to_have_text("applied · operator", timeout=60_000)
+    wait_for(lambda: abs(heater_power(system) - 39.6) < 0.5, "the tank's heater at the power asked for meanwhile")
+
+
+def test_history_and_what_is_live_are_one_line(open_page: OpenPage, tmp_path: Path) -> None:
+    page = open_page("/reactor/aquarium")
+    with page.expect_response(lambda answer: "/samples?" in answer.url) as answered:
+        page.get_by_role("button", name="10 min").click()
+    rows = answered.value.json()["rows"]
+    assert len(rows) > 3
+    assert page.screenshot(path=tmp_path / "chart.png")
+
+
+@pytest.mark.parametrize("path", ["/events", "/inventory", "/health", "/people"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_every_view_opens(open_page: OpenPage, path: str, size: ViewportSize) -> None:
+    page = open_page(path, size)
+    expect(page.locator("table").first).to_be_visible(timeout=SOON)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
+
+
+def test_it_goes_by_keyboard(open_page: OpenPage) -> None:
+    page = open_page()
+    expect(page.locator(".tile")).to_have_count(3, timeout=SOON)
+    page.keyboard.press("/")
+    page.keyboard.type("photo")
+    expect(page.locator(".tile")).to_have_count(1)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#target-heater")).to_be_visible(timeout=SOON)
+    page.keyboard.press("Escape")
+    expect(page.locator(".tile")).to_have_count(1, timeout=SOON)

@@ -1,0 +1,61 @@
+// Numbers with fitting decimals, times in the reader's zone.
+
+const numbers = new Map();
+
+/** Spell a number with so many decimals, fewer of them the larger it is; a dash for none. */
+export function number(value, most = 2) {
+  if (value === null || value === undefined) return "–";
+  const decimals = Math.min(most, Math.max(0, 4 - Math.floor(Math.log10(Math.abs(value) || 1))));
+  if (!numbers.has(decimals)) {
+    numbers.set(
+      decimals,
+      new Intl.NumberFormat(undefined, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }),
+    );
+  }
+  return numbers.get(decimals).format(value);
+}
+
+const free = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 6 });
+
+/** Spell the value of a setting: on and off, a number without superfluous zeros, a text. */
+export function value(found, unit = "") {
+  if (found === null || found === undefined) return "–";
+  if (typeof found === "boolean") return found ? "on" : "off";
+  if (typeof found === "number") return free.format(found) + (unit ? `\u202f${unit}` : "");
+  return found;
+}
+
+const coarse = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 4 });
+
+/** Spell what the hardware says: four digits, for it answers in steps of its own. */
+export function measured(found, unit = "") {
+  return typeof found === "number" ? coarse.format(found) + (unit ? `\u202f${unit}` : "") : value(found, unit);
+}
+
+/** Spell an age in seconds. */
+export function age(seconds) {
+  if (!Number.isFinite(seconds)) return "never";
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 100) return `${whole} s`;
+  if (whole < 6000) return `${Math.round(whole / 60)} min`;
+  if (whole < 172800) return `${Math.round(whole / 3600)} h`;
+  return `${Math.round(whole / 86400)} days`;
+}
+
+const moments = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "medium" });
+
+/** Spell a time in the reader's zone. */
+export function moment(iso) {
+  return moments.format(new Date(iso));
+}
+
+/** A name with its underscores and dashes as spaces, for people. */
+export function words(name) {
+  const spaced = name.replace(/[_-]/g, " ");
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+}
+
+/** Spell a quality. */
+export function quality(name) {
+  return name === "ok" ? "" : name.replace(/_/g, " ");
+}
