@@ -4,12 +4,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: up test bench trace named clean
+.PHONY: up test bench trace named chromium clean
 
 up: .venv/server
 	@$(BIN)/reactorium up
 
-test: .venv/dev
+test: .venv/dev chromium
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -22,6 +22,13 @@ bench: .venv/dev
 
 trace: named .venv/dev
 	@$(BIN)/python -m tests.system.trace "$(FILE)"
+
+# The page is tried in a real browser.
+chromium:
+	@command -v chromium >/dev/null || { \
+	  test "$$(id -u)" = 0 && echo "installing chromium" && apt-get -qq update && \
+	  apt-get -qq install -y --no-install-recommends chromium >/dev/null; } || \
+	  { echo "chromium is missing: apt install chromium"; exit 1; }
 
 named:
 	@test -f "$(FILE)" || { echo "which trace? make trace FILE=path/to/trace.csv"; exit 2; }
