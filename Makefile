@@ -15,7 +15,7 @@ test: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -n auto -m "not system"
-	$(BIN)/pytest -q -m system
+	$(BIN)/pytest -q -n 2 --dist loadfile -m system
 
 bench: .venv/dev
 	$(BIN)/python -m bench
