@@ -193,6 +193,17 @@ def test_history_and_what_is_live_are_one_line(open_page: OpenPage, tmp_path: Pa
     assert page.screenshot(path=tmp_path / "chart.png")
 
 
+def test_a_probe_is_calibrated_with_its_slope_afterwards(open_page: OpenPage) -> None:
+    page = open_page("/reactor/bioreactor")
+    page.get_by_text("Sensors: settings and calibration").click()
+    card = page.locator("#target-ph")
+    expect(card.locator(".steady")).to_contain_text("Now ", timeout=SOON)
+    form = card.locator("form", has_text="mid point")
+    form.get_by_role("spinbutton").fill("7")
+    form.get_by_role("button").click()
+    expect(form.get_by_role("status")).to_contain_text(re.compile(r"done.*acid slope \d"), timeout=SOON)
+
+
 @pytest.mark.parametrize("path", ["/events", "/inventory", "/health", "/people"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_every_view_opens(open_page: OpenPage, path: str, size: ViewportSize) -> None:

@@ -7,6 +7,11 @@ import { iconOf } from "./overview.js";
 
 const FIRST_SETTINGS = 2; // are always to be seen; the others when they are not as usual, or asked for
 const FIRST_ACTS = 2;
+const ASK_CALIBRATION = "calibration"; // an act of EZO circuits that tells slope and points
+const FIRST = ["live_interval", "sample_interval"]; // of a sensor's settings, the more important one last
+
+/** What stands above: a device's settings as its driver has them, a sensor's intervals before its label and address. */
+const rank = (setting) => FIRST.indexOf(setting.name);
 
 /** The card of one device, or of one sensor's settings. `update(live)` shows what is new. */
 export class TargetCard {
@@ -18,7 +23,7 @@ export class TargetCard {
     this.controls = {};
     this.pill = h("span", { class: "pill" });
     this.note = h("p", { class: "note", role: "status" });
-    this.rows = info.settings.map((setting) => this.row(setting));
+    this.rows = [...info.settings].sort((a, b) => rank(b) - rank(a)).map((setting) => this.row(setting));
     this.more = this.rows.length > FIRST_SETTINGS + 1
       ? h("button", { class: "plain more", "aria-expanded": "false", onclick: () => { this.all = !this.all; this.paint(); } }) : null;
     this.apply = h("button", { class: "primary", onclick: () => this.send() }, "Apply");
@@ -112,7 +117,8 @@ export class TargetCard {
         if (control.value !== text) control.value = text;
       }
       look(element, edited ? "edited" : "");
-      say(applied, value(target?.values[setting.name], setting.unit));
+      // Without a document it follows its file, whose value is the default.
+      say(applied, value(target?.values[setting.name] ?? (target?.revision ? undefined : setting.default), setting.unit));
       say(readBack, measured(target?.read_back[setting.name], setting.unit));
       look(readBack, differs(target?.values[setting.name], target?.read_back[setting.name]) ? "differs" : "");
     }
@@ -202,7 +208,13 @@ class ActForm {
     this.say("…");
     try {
       const done = await post(`/reactors/${reactor}/acts`, { target: info.name, kind: act.name, arguments: values });
-      this.say(`${done.state === "begun" ? "under way" : done.state}${done.text ? `: ${done.text}` : ""}${results(done)}`, done.state === "done" || done.state === "begun" ? "good" : "bad");
+      const good = done.state === "done" || done.state === "begun";
+      const told = `${done.state === "begun" ? "under way" : done.state}${done.text ? `: ${done.text}` : ""}${results(done)}`;
+      this.say(told, good ? "good" : "bad");
+      if (good && /^calibrate_/.test(act.name) && info.acts.some((one) => one.name === ASK_CALIBRATION)) {
+        const now = await post(`/reactors/${reactor}/acts`, { target: info.name, kind: ASK_CALIBRATION, arguments: {} });
+        this.say(`${told}. The circuit now:${results(now)}`, "good");
+      }
     } catch (error) {
       this.say(error.message, "bad");
     } finally {
