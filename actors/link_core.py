@@ -73,6 +73,7 @@ CONNECT = 9.0  # seconds for connecting and its handshake; the wire gives up ear
 GREETING = 15.0  # seconds for a welcome: the coordinator may be starting a manager first
 ATTACHING = 5.0
 TRIES = 2  # with the same manager, before the coordinator is asked for another
+PROMPT = 0.25  # seconds from a status to an ack whose time can be believed
 SHORTEST_INTERVAL = 0.1
 LONGEST_INTERVAL = 60.0
 LONGEST_RETRY = 300.0
@@ -139,6 +140,7 @@ class LinkCore:
         self._session: Session | None = None  # while attached
         self._interval = STATUS_INTERVAL
         self._status_ns = 0  # when the next status is due
+        self._told_ns = 0  # when the last status left
         self._silent_ns = 0  # when the manager counts as lost
         self._brief = 0  # sessions in a row that are or were shorter than it takes to count as lost
         self._steady_ns = 0  # when those are forgotten
@@ -248,6 +250,7 @@ class LinkCore:
 
     def _report(self, _cause: object, now_ns: int) -> Iterable[Action]:
         assert self._session is not None
+        self._told_ns = now_ns
         self._status_ns = now_ns + round(jittered(self._interval, self._random) * SECOND)
         self.due_ns = min(self._status_ns, self._silent_ns)
         yield SendStatus(self._connection, self._session.id, self._session.stamp())
@@ -257,7 +260,7 @@ class LinkCore:
         self.due_ns = min(self._status_ns, self._silent_ns)
         if now_ns >= self._steady_ns:
             self._failures = self._brief = 0
-        if ack.time_us:
+        if ack.time_us and now_ns - self._told_ns <= PROMPT * SECOND:  # a late answer would set the clock back
             yield ServerTime(now_ns, ack.time_us)
         if ack.database is not None:
             yield LogTo(ack.database)
