@@ -154,6 +154,13 @@ def test_an_ack_may_bring_the_time() -> None:
     assert bench.hear(Ack(next_interval=5.0, time_us=77), SESSION, bench.sequence) == [ServerTime(bench.now, 77)]
 
 
+def test_the_time_of_a_late_ack_is_not_believed() -> None:
+    bench = Bench().attached()
+    bench.sequence += 1
+    bench.now += SECOND // 2
+    assert bench.hear(Ack(next_interval=5.0, time_us=77), SESSION, bench.sequence) == []
+
+
 DOCUMENT = Document(target="heater", revision=7, author="ada", values={"on": True})
 CHANGE = Change(document=DOCUMENT)
 APPLIED = Applied(target="heater", revision=7, read_back={})
