@@ -27,6 +27,7 @@ class Limits(NamedTuple):
 
 HEADER_LIMITS = Limits(512, 32)
 LIMITS = Limits(64 * 1024, 512)
+LONG = Limits(1024 * 1024, 512)  # for what a reactor says of all that is wired to it
 LARGE = Limits(2 * 1024 * 1024, 20_000)  # for the WIDE messages, which no reactor and no operator sends
 MAX_MAP = 64
 MAX_STRING = 4096  # longer than any field, so that a later version's unknown fields pass
@@ -41,7 +42,9 @@ class Envelope(NamedTuple):
 
 def limits_of(kind: type[Message]) -> Limits:
     """Tell how large the body of this message may be."""
-    return LARGE if kind.WIDE else LIMITS
+    if kind.WIDE:
+        return LARGE
+    return LONG if kind.LONG else LIMITS
 
 
 def encode(  # noqa: PLR0913 - the header's fields

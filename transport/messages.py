@@ -41,9 +41,10 @@ ErrorCode = Literal[
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """A body. `TYPE` is its name in the header; a `WIDE` one may be large, see `transport.envelope`."""
+    """A body. `TYPE` is its name in the header; a `LONG` or `WIDE` one may be larger, see `transport.envelope`."""
 
     TYPE: ClassVar[str]
+    LONG: ClassVar[bool] = False
     WIDE: ClassVar[bool] = False
 
 
@@ -299,6 +300,7 @@ class Attach(Message, frozen=True, kw_only=True):
     """reactor -> manager: what is wired to me, and the epoch of the placement that sent me here."""
 
     TYPE = "attach"
+    LONG = True
     epoch: Count
     label: Text
     software: Text
@@ -330,6 +332,7 @@ class Status(Message, frozen=True, kw_only=True):
     """reactor -> manager, every 5 s: newest readings, the spool, the clock, what is wrong, what the devices do."""
 
     TYPE = "status"
+    LONG = True
     now_us: Microseconds
     readings: Annotated[list[Reading], Meta(max_length=512)]
     backlog: Backlog

@@ -39,7 +39,7 @@ _LISTENING: Options = {
     zmq.ROUTER_MANDATORY: 1,  # an unknown route is an error, not silence
     zmq.ROUTER_HANDOVER: 0,
     zmq.SNDHWM: 200,
-    zmq.RCVHWM: 1000,
+    zmq.RCVHWM: 100,  # of each peer: what one that never stops talking can make us hold
     zmq.BACKLOG: BACKLOG,
     zmq.CURVE_SERVER: 1,
     zmq.ZAP_ENFORCE_DOMAIN: 1,  # without it a missing ZAP handler lets every key in

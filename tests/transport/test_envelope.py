@@ -240,12 +240,13 @@ def test_a_wide_message_may_be_large_and_not_boundless() -> None:
         encode(allow_list(40_000), id=1)
 
 
-def test_only_what_coordinator_and_managers_say_is_wide() -> None:
+def test_only_what_coordinator_and_managers_say_is_wide_and_only_what_tells_of_a_whole_reactor_long() -> None:
     wide = {name for name, kind in MESSAGES.items() if kind.WIDE}
     assert wide == {
         *("overview", "register", "registered", "heartbeat", "alive"),
         *("attached", "snapshot", "update"),
     }
+    assert {name for name, kind in MESSAGES.items() if kind.LONG} == {"attach", "status"}
 
 
 def nested(head: bytes, count: int) -> bytes:

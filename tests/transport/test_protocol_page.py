@@ -1,6 +1,7 @@
 """docs/protocol.md says what the code does: every table is compared with the structs, every constant with its value."""
 
 import re
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,7 @@ def test_limits_and_timers_are_those_of_the_code() -> None:
         "body": f"{envelope.LIMITS.size} bytes",
         "body of a wide message": f"{envelope.LARGE.size} bytes",
         "elements of an array": str(envelope.LIMITS.elements),
+        "body of a long message": f"{envelope.LONG.size} bytes",
         "elements of an array in a wide message": str(envelope.LARGE.elements),
         "entries of a map": str(envelope.MAX_MAP),
         "text or binary": f"{envelope.MAX_STRING} bytes",
@@ -211,7 +213,10 @@ def test_limits_and_timers_are_those_of_the_code() -> None:
     }
 
 
-def test_the_tag_and_wide_messages() -> None:
+def test_the_tag_and_larger_messages() -> None:
     assert f"`{envelope.TAG.decode()}`" in PAGE
-    wide = ", ".join(f"`{name}`" for name, kind in MESSAGES.items() if kind.WIDE)
-    assert f"The wide messages are {wide}." in PAGE
+    long, wide = (
+        ", ".join(f"`{name}`" for name, kind in MESSAGES.items() if larger(kind))
+        for larger in (attrgetter("LONG"), attrgetter("WIDE"))
+    )
+    assert f"The long messages are {long}. The wide messages are {wide}." in PAGE
