@@ -11,18 +11,19 @@ from actors.acts import Acts, Admitted
 from actors.device_core import RUNNING, DeviceCore, Output, Shape
 from actors.dosing import DURATION, FLOW, MINUTE, Dosing, plan
 from actors.following import Following, Hearers, Target
-from actors.interlocks import Claims, describe
+from actors.interlocks import Claims, allows, describe
 from actors.journal import Journal, State
 from actors.keeper import Kept, Report, tell
 from actors.live import Around
+from actors.progress import Part
+from actors.safe_mode import HELD
 from actors.targets import Do, Follow
 from actors.ticker import SECOND
 from hardware.device import DeviceDriver, Value
 from hardware.errors import HardwareError, Refused
-from hardware.values import Quality
 
 LOOK = 5.0  # seconds between two looks at what the hardware does
-LOOK_CLOSELY = 1.0  # the same while an interlock watches a sensor, or a circuit runs by itself
+LOOK_CLOSELY = 1.0  # the same under a lease, while an interlock watches a sensor, while a circuit runs by itself
 RETRY = 2.0  # seconds after hardware that failed
 STOP = "stop"  # the act that may always be done
 DISPENSED = "dispensed"  # what a dose is reported as, in ml
@@ -107,12 +108,15 @@ class Device(Kept):
                 self._drive()
 
     def release(self) -> None:
-        """Leave the output safe."""
+        """Leave the output safe; while that cannot be done it stays expected, and in the end the guard has it."""
         self._tick.cancel()
         self._look.cancel()
         try:
             if self._opened:
                 self._driver.make_safe()
+                self._written = None
+            if self._written is None:
+                self._around.progress.forget(Part.OUTPUTS, self._name)
         except HardwareError as error:
             self._around.faults.begin(self._name, "output", f"cannot be made safe: {error}")
         finally:
@@ -137,7 +141,7 @@ class Device(Kept):
 
     def _drive(self) -> None:
         """Bring the output to what it shall be now, and whatever follows from that."""
-        self._heed_sensors()
+        self._heed()
         output = self._step()
         try:
             if not self._opened:
@@ -171,13 +175,19 @@ class Device(Kept):
             output = self._core.step(now_ns)
         return output
 
-    def _heed_sensors(self) -> None:
-        for rule in self._shape.rules.needs:
-            reading = self._around.live.get(rule.sensor, rule.quantity)
-            if reading is not None and reading.quality is Quality.OK:
-                self._core.release(describe(rule), self._around.clock.monotonic_ns())
-            else:
-                self._core.hold(describe(rule))
+    def _heed(self) -> None:
+        """Learn what came or went meanwhile: readings, contact, safe mode."""
+        around = self._around
+        for rule in self._shape.rules.watching:
+            self._hold(describe(rule), on=not allows(rule, around.live.get(rule.sensor, rule.quantity)))
+        self._hold(HELD, on=bool(around.safe_mode.reason))
+        self._core.heed_contact(around.vitals.lost_ns, around.clock.monotonic_ns())
+
+    def _hold(self, cause: str, *, on: bool) -> None:
+        if on:
+            self._core.hold(cause)
+        else:
+            self._core.release(cause, self._around.clock.monotonic_ns())
 
     def _take(self) -> str:
         """Take a place among those that may not be on together; names the rule when there is none."""
@@ -252,9 +262,11 @@ class Device(Kept):
             self._end_act("done", "", None)
 
     def _look_later(self) -> None:
-        closely = self._shape.rules.needs or self._core.running
+        closely = self._shape.rules.watching or self._shape.lease or self._core.running
         pause = (LOOK_CLOSELY if closely else LOOK) * self._shape.second_ns
-        self._look.set(self._around.clock.monotonic_ns() + round(pause))
+        due_ns = self._around.clock.monotonic_ns() + round(pause)
+        self._around.progress.expect(Part.OUTPUTS, self._name, due_ns)
+        self._look.set(due_ns)
 
     def _show(self, *, moving: bool) -> None:
         doing = self._doing.told if self._doing else "ramp" if moving else ""

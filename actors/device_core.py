@@ -17,6 +17,7 @@ from actors.ticker import SECOND
 from hardware.device import DeviceDescriptor, Setting, Value, number
 
 RAMP, ON_TIME, OFF_TIME = "ramp", "on_time", "off_time"  # settings that are ours, not the driver's
+LEASE = "lease"  # what holds an output that had no contact for too long
 RUNNING = "running"  # reported by circuits that carry out acts by themselves
 RAMP_STEP = 0.1  # seconds
 LONGEST = 7 * 86_400.0  # seconds of a ramp, an on time or an off time
@@ -26,7 +27,8 @@ LONGEST = 7 * 86_400.0  # seconds of a ramp, an on time or an off time
 class Shape:
     """What a device is: the driver's settings, which of them may move slowly or follow a cycle, and its interlocks.
 
-    `runs`: it runs by acts that its circuit carries out, and reports whether it does.
+    `runs`: it runs by acts that its circuit carries out, and reports whether it does. `lease`: the seconds without
+    contact after which it is held.
     """
 
     settings: tuple[Setting, ...]
@@ -35,6 +37,7 @@ class Shape:
     runs: bool = False
     rules: Rules = field(default_factory=Rules)
     second_ns: int = SECOND
+    lease: float | None = None
 
     def all(self) -> tuple[Setting, ...]:
         """Give the driver's settings, and ours for what the driver leaves to us."""
@@ -62,7 +65,11 @@ class Shape:
 
 
 def shape_of(
-    descriptor: DeviceDescriptor, settings: Iterable[Setting], rules: Rules | None = None, second_ns: int = SECOND
+    descriptor: DeviceDescriptor,
+    settings: Iterable[Setting],
+    rules: Rules | None = None,
+    second_ns: int = SECOND,
+    lease: float | None = None,
 ) -> Shape:
     """Take a driver's settings as it is configured; what it leaves out is neither ramped nor cycled."""
     known = {setting.name: setting for setting in settings}
@@ -73,6 +80,7 @@ def shape_of(
         runs=any(quantity.name == RUNNING for quantity in descriptor.reported),
         rules=rules or Rules(),
         second_ns=second_ns,
+        lease=lease,
     )
 
 
@@ -112,6 +120,7 @@ class DeviceCore:
         self._holds: dict[str, None] = {}  # in the order of their coming
         self._latched: dict[str, None] = {}  # those that stay until something is set
         self._ended_by = ""  # what ended settings that do not survive
+        self._lease_ns: int | None = None  # when the lease runs out if contact does not come back
         if shape.ramped is not None:
             self._level = float(shape.ramped.safe)
 
@@ -145,6 +154,16 @@ class DeviceCore:
         if cause in self._holds:
             del self._holds[cause]
             self._cycle_ns = now_ns
+
+    def heed_contact(self, lost_ns: int | None, now_ns: int) -> None:
+        """Hold once there was no contact for as long as the lease; `lost_ns` is since when, none while there is."""
+        if self._shape.lease is None:
+            return
+        self._lease_ns = None if lost_ns is None else lost_ns + self._ns(self._shape.lease)
+        if self._lease_ns is None or now_ns < self._lease_ns:
+            self.release(LEASE, now_ns)
+        else:
+            self.hold(LEASE)
 
     def stop(self, by: str) -> Dosing | None:
         """End what runs until somebody says otherwise, and the timed act, which is returned."""
@@ -187,7 +206,7 @@ class DeviceCore:
         if self._shape.cycled is not None:
             values[self._shape.cycled] = on
         ramp_ns = self._ramp(values, now_ns, on=on)
-        dues = [each for each in (due_ns, limit_ns if on else None, ramp_ns) if each is not None]
+        dues = [each for each in (due_ns, limit_ns if on else None, ramp_ns, self._lease_ns) if each is not None]
         if on and not self.on and self._rules.max_on is not None:
             dues.append(now_ns + self._ns(self._rules.max_on.seconds))
         return Output(values, on, min(dues, default=None), ramp_ns is not None, self.kept_by(now_ns))

@@ -11,6 +11,7 @@ from actors.inventory import Inventory, sensor_info
 from actors.journal import Journal
 from actors.keeper import Kept, Report, tell
 from actors.live import Around
+from actors.progress import Part
 from actors.schedule import Schedule
 from actors.sensor_settings import Remaker, Wired, stale_after
 from actors.targets import Do, Follow, KeptFile
@@ -56,7 +57,7 @@ class Sensor(Kept):
         """Wait for the first tick, or take up those that fell due while there was nobody."""
         self._settle()
         self._acts.open()
-        self._alarm.set(self._wired.schedule.next_ns)
+        self._wait()
 
     def handle(self, message: object) -> None:
         """Read when it is due; change, or do something, when somebody asks."""
@@ -71,6 +72,7 @@ class Sensor(Kept):
     def release(self) -> None:
         """Close the driver."""
         self._alarm.cancel()
+        self._around.progress.forget(Part.SAMPLING, self._name)
         self._wired.driver.close()
 
     def _follow(self, follow: Follow) -> None:
@@ -93,7 +95,7 @@ class Sensor(Kept):
         wired.config = config
         self._around.live.expect(self._name, stale_after(config))
         self._inventory.change(sensor_info(config, wired.driver, self._remaker.settings()))
-        self._alarm.set(wired.schedule.next_ns)
+        self._wait()
 
     def _settle(self) -> None:
         """Tell what it follows, unless that is the file."""
@@ -139,7 +141,13 @@ class Sensor(Kept):
             self._around.live.put(self._name, readings)
             self._tell_faults(readings)
         self._wired.schedule.handled(now_ns)
-        self._alarm.set(self._wired.schedule.next_ns)
+        self._wait()
+
+    def _wait(self) -> None:
+        """Come round at the next tick."""
+        due_ns = self._wired.schedule.next_ns
+        self._around.progress.expect(Part.SAMPLING, self._name, due_ns)
+        self._alarm.set(due_ns)
 
     def _read(self) -> list[Reading]:
         """Take one reading of every quantity; whatever the hardware does, there is one."""
