@@ -108,8 +108,19 @@ class ActInfo(Struct, frozen=True, kw_only=True):
     timed: bool = False
 
 
+class LimitsInfo(Struct, frozen=True, kw_only=True):
+    """The most that a device doses, in ml: at once, within any hour, within any day; none where there is no limit."""
+
+    dose: Number | None = None
+    hour: Number | None = None
+    day: Number | None = None
+
+
 class DeviceInfo(Struct, frozen=True, kw_only=True):
-    """A device as it is wired: what it can be told (ramp and cycle included), what it reports, its interlocks."""
+    """A device as it is wired: what it can be told (ramp and cycle included), what it reports, its interlocks.
+
+    `limits` are of one that doses; what it dosed within the last hour and day it reports as `dosed_hour`, `dosed_day`.
+    """
 
     name: Name
     label: Text
@@ -122,6 +133,7 @@ class DeviceInfo(Struct, frozen=True, kw_only=True):
     rules: Annotated[list[Text], Meta(max_length=32)] = []
     ramped: KnownName = ""
     cycled: KnownName = ""
+    limits: LimitsInfo | None = None
 
 
 class SensorInfo(Struct, frozen=True, kw_only=True):

@@ -37,6 +37,7 @@ from transport.messages import (
     Error,
     Heartbeat,
     Hello,
+    LimitsInfo,
     ManagerInfo,
     Message,
     Mistake,
@@ -106,6 +107,7 @@ ATTACH = Attach(
             rules=["off when rtd is not ok"],
             ramped="duty",
             cycled="on",
+            limits=LimitsInfo(dose=10.0, day=60.0),
         )
     ],
     applied=[AppliedState("heater", 6, "eva", {"duty": 20.0, "on": True}, {"on": True}, "off without rtd")],
