@@ -12,7 +12,7 @@ from actors.following import Hearers as TargetHearers
 from actors.interlocks import Claims
 from actors.inventory import Inventory
 from actors.keeper import Child, Keeper, Post
-from actors.link import EpochFile, Hearers, Link, Node, Tell
+from actors.link import EpochFile, Hearers, Link, News, Node, Tell
 from actors.link_events import Server
 from actors.live import Around, Faults, Live, Vitals
 from actors.recorder import Keep, Recorder, ServerClock
@@ -84,7 +84,7 @@ class Reactor(Keeper):
             clock=clock,
             ticker=self._ticker,
             timebase=Timebase(outside.boot, outside.disciplined),
-            live=Live(clock, {}),
+            live=Live(clock, {}, fresh=partial(self._link.tell, News())),
             vitals=Vitals(),
             faults=Faults(config.name, clock, lambda event: self._keep([event])),
         )

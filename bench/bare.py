@@ -13,7 +13,7 @@ import msgpack  # type: ignore[import-untyped] # it brings no types
 import zmq
 
 TAG = b"RCT1"
-BODY = msgpack.packb({"next_interval": 5.0, "database": None, "time_us": 0})
+BODY = msgpack.packb({"next_interval": 5.0, "database": None, "time_us": 0, "closely": False})
 
 
 def main() -> None:

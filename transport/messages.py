@@ -195,10 +195,14 @@ class Reading(Struct, frozen=True, array_like=True):
 
 
 class Watching(Struct, frozen=True, array_like=True):
-    """A reactor that an operator watches, and the number of what it heard of it last; 0 for nothing."""
+    """A reactor that an operator watches, and the number of what it heard of it last; 0 for nothing.
+
+    `closely` asks for each reading when it is there, not with the next status.
+    """
 
     reactor: Name
     number: Count
+    closely: bool = False
 
 
 class Placed(Struct, frozen=True, array_like=True):
@@ -356,12 +360,16 @@ class Status(Message, frozen=True, kw_only=True):
 
 
 class Ack(Message, frozen=True, kw_only=True):
-    """manager -> reactor: I have it, report again in so many seconds; my time; the database when yours is another."""
+    """manager -> reactor: I have it, report again in so many seconds; my time; the database when yours is another.
+
+    `closely` tells that somebody looks: report whenever there is a new reading, too.
+    """
 
     TYPE = "ack"
     next_interval: Seconds
     database: Database | None = None
     time_us: Microseconds = 0
+    closely: bool = False
 
 
 class Change(Message, frozen=True, kw_only=True):

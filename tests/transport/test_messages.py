@@ -187,7 +187,7 @@ SAMPLES: list[Message] = [
     Set(reactor="tank-1", target="heater", base=6, author="eva", values={"duty": 40.0, "on": True}),
     Accepted(reactor="tank-1", target="heater", revision=7, delivered=True, held_by="off without rtd"),
     Conflict(reactor="tank-1", document=DOCUMENT),
-    Watch(reactors=[Watching("tank-1", 0), Watching("tank-2", 17)]),
+    Watch(reactors=[Watching("tank-1", 0), Watching("tank-2", 17, closely=True)]),
     Snapshot(
         reactor="tank-1",
         number=1,
@@ -277,6 +277,10 @@ def test_golden_bytes_mean_what_they_meant(sample: Message) -> None:
     assert body == sample
     assert (header.id, header.session, header.sequence) == (3, "0123456789abcdef", 2)
     assert encode(sample, id=3, session="0123456789abcdef", sequence=2, sent_us=1, reply_to=1) == frames
+
+
+def test_a_record_may_lack_what_was_appended_to_it() -> None:
+    assert msgspec.convert(["tank-1", 17], Watching) == Watching("tank-1", 17)
 
 
 def test_a_message_may_lack_what_has_a_default() -> None:

@@ -292,9 +292,8 @@ def device(info: DeviceInfo) -> Device:
 def live(twin: Twin) -> Live:
     """Show what moves of a reactor."""
     status = twin.status
-    boot_us = twin.heard_us - status.now_us if status else 0
     readings = [
-        Reading(one.sensor, one.quantity, one.value, one.quality, moment(boot_us + one.taken_us))
+        Reading(one.sensor, one.quantity, one.value, one.quality, moment(twin.boot_us + one.taken_us))
         for one in (status.readings if status else ())
     ]
     waiting = status.backlog if status else None
