@@ -204,6 +204,15 @@ class Settings:
     questdb_http_port: Annotated[
         int, Variable("9000", "port", "the local server's, for rows and its web console", _port)
     ]
+    questdb_console: Annotated[
+        str | None,
+        Variable(
+            "",
+            "http://host:port",
+            "QuestDB's web console as a browser reaches it, for the page to link to; the local server's when empty",
+            _optional(_url),
+        ),
+    ]
     questdb_pg_port: Annotated[int, Variable("8812", "port", "the server's PostgreSQL wire, for reading", _port)]
     questdb_health_port: Annotated[int, Variable("9003", "port", "the local server's health and metrics", _port)]
     questdb_user: Annotated[
