@@ -218,10 +218,10 @@ def desired_documents(reader: Reader) -> dict[str, list[Document]]:
 
 
 def table_states(reader: Reader) -> list[TableState]:
-    """Return the health of every table. The only sign of a full disk: writes are acknowledged all the same."""
+    """Return the health of all that has rows. The only sign of a full disk: writes are acknowledged all the same."""
     sql = (
         "SELECT name, suspended, sequencerTxn - writerTxn, errorTag || ' ' || errorMessage FROM wal_tables()"
-        " ORDER BY name"
+        " JOIN tables() ON table_name = name WHERE table_type <> 'V' ORDER BY name"
     )
     return [
         TableState(name, suspended, lag, (error or "").strip()) for name, suspended, lag, error in _rows(reader, sql)
