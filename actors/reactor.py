@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from actors.access import reach
 from actors.config import DeviceConfig, ReactorConfig, SensorConfig
 from actors.device import Device, Rest
 from actors.following import Hearers as TargetHearers
@@ -29,7 +30,6 @@ from hardware.clock import Clock
 from hardware.device import DeviceDriver
 from hardware.driver import SensorDriver, Wiring
 from storage.ilp import Ingest
-from storage.questdb import QuestDB
 from storage.rows import Row
 from storage.spool import Spool
 from transport.messages import Act, Change, Done, Message, Rejected, line
@@ -175,8 +175,7 @@ class Reactor(Keeper):
         )
 
     def _ingest(self, address: str) -> Ingest:
-        login = self._config.database_login
-        return Ingest(QuestDB(address, login.user, login.password))
+        return Ingest(reach(address, self._config.database_login))
 
     def _ask(self, asked: Change | Act, at_ns: int, reply_to: int) -> None:
         """Hand on what the manager asks for, on the link's thread."""

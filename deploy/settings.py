@@ -113,6 +113,12 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _gateway(text: str) -> str:
+    if not text.startswith("https://"):
+        raise EnvError("must be https://host:port")
+    return _url(text)
+
+
 def _key(text: str) -> str:
     if PUBLIC_KEY.fullmatch(text) is None:
         raise EnvError("must be a public key of 40 characters (Z85)")
@@ -181,7 +187,25 @@ class Settings:
         ),
     ]
     coordinator_port: Annotated[int, Variable("7700", "port", "the coordinator's; managers choose free ones", _port)]
+    gateway_port: Annotated[
+        int | None,
+        Variable(
+            "",
+            "port",
+            "the gateway's, through which nodes elsewhere write to the database; none when empty",
+            _optional(_port),
+        ),
+    ]
     managers: Annotated[int, Variable("8", "processes", "most managers on this machine", _whole("processes", 1, 99))]
+    managers_from: Annotated[
+        int,
+        Variable(
+            "1",
+            "number",
+            "the first manager's; each further host of managers has numbers of its own, up to 99",
+            _whole("number", 1, 99),
+        ),
+    ]
     manager_capacity: Annotated[
         int, Variable("500", "reactors", "most reactors on one manager", _whole("reactors", 1, 20_000))
     ]
@@ -244,6 +268,12 @@ class Settings:
     coordinator_key: Annotated[
         str | None,
         Variable("", "key", "its public key; read from this machine's state folder when empty", _optional(_key)),
+    ]
+    gateway: Annotated[
+        str | None,
+        Variable(
+            "", "https://host:port", "the way to the database across a network, by certificate", _optional(_gateway)
+        ),
     ]
     live_interval: Annotated[
         float | None,
