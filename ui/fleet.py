@@ -309,16 +309,19 @@ class Fleet:
 
     def _snapshot(self, said: Snapshot, wall_us: int) -> None:
         name = said.reactor
+        known = self.twins[name]
         if said.attach is None:  # what is known of it stays worth showing
-            if self.twins[name].life != "lost":
+            if known.life != "lost":
                 self._replace(name, life="lost")
             return
         self._replace(
             name,
             life=said.life,
-            attach=said.attach,
+            attach=known.attach
+            if known.attach == said.attach
+            else said.attach,  # the same is no news to those who look
             status=said.status,
-            **_times(self.twins[name], said.status, wall_us),
+            **_times(known, said.status, wall_us),
             desired=_by_target(said.desired or ()),
             desired_known=said.desired is not None,
             applied={one.target: one for one in said.applied},

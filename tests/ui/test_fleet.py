@@ -264,3 +264,10 @@ def test_a_reading_that_is_told_twice_keeps_its_time(fleet: Fleet) -> None:
     assert twin(fleet).boot_us == boot_us
     fleet.hear(group, Update(reactor="a", number=12, life="ok", status=status()), 1.0, WALL + 5_000_000)
     assert twin(fleet).boot_us == boot_us + 5_000_000
+
+
+def test_a_reactor_that_describes_itself_as_before_is_the_same(fleet: Fleet) -> None:
+    group = watching(fleet, "a")
+    attach = twin(fleet).attach
+    fleet.hear(group, snapshot("a", 17), 1.0, WALL)
+    assert twin(fleet).attach is attach

@@ -80,6 +80,10 @@ export function refresh() {
     .then((all) => {
       for (const one of all) {
         const known = reactors.get(one.name);
+        if (known && described(known) === described(one)) {
+          take(one.live); // whoever shows it need not build anything anew
+          continue;
+        }
         if (known && known.live.version > one.live.version) one.live = known.live;
         reactors.set(one.name, one);
         change(one.name);
@@ -89,6 +93,8 @@ export function refresh() {
     .catch(() => {});
   return asked;
 }
+
+const described = ({ live, ...rest }) => JSON.stringify(rest);
 
 /** Wait until it is known who there is. */
 export const ready = () => (reactors.size ? Promise.resolve() : refresh());
