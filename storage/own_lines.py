@@ -12,7 +12,7 @@ TABLES = ("samples", "events", "settings")  # what a reactor ships; the others b
 TIME = "ts"  # the database takes a column of this name for the row's own time
 
 _NAME = rb"[a-z][a-z0-9_]{0,62}+"
-_SYMBOL = rb"(?:[^ ,=\n\r\\]|\\[ ,=\n\r\\])++"
+_SYMBOL = rb"(?:[^ ,=\n\r\\]|\\[ ,=\n\r\\])*+"
 _TEXT = rb'"(?:[^"\n\r\\]|\\["\n\r\\])*+"'
 _DOUBLE = rb"=\x10[\x00-\xff]{8}"
 _NUMBER = rb"-?[0-9][0-9.eE+-]{0,40}+i?"
