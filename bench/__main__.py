@@ -5,12 +5,13 @@ import sys
 
 from loguru import logger
 
-from bench import changing, moving, page, shipping, status, tank
+from bench import changing, moving, pacing, page, shipping, status, tank
 from bench.figures import machine, table
 
 BENCHMARKS = {
     "shipping": shipping.run,
     "status": status.run,
+    "fleet": pacing.run,
     "reactor": tank.run,
     "manager": moving.run,
     "changes": changing.run,

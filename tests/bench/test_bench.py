@@ -47,6 +47,7 @@ def test_the_tank_has_ten_sensors_and_their_circuits(tmp_path: Path, monkeypatch
     assert addresses == {circuit.address for circuit in load(vessel, tmp_path).circuits}
 
 
+@pytest.mark.system
 def test_a_crowd_is_answered_by_the_bare_router(tmp_path: Path) -> None:
     secrets = tmp_path / "secrets"
     secrets.write_text("".join(f"r{number} {zmq.curve_keypair()[1].decode()}\n" for number in range(3)))
