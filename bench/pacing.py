@@ -1,6 +1,6 @@
 """A fleet at the pace of life at one manager, which writes `readings`: its load, and how soon it answers.
 
-The clients measure, on the same machine. What of a latency is their own shows beside it: from a server that only answers.
+The clients measure, on the same machine. What of a latency is their own shows beside it: a server that only answers.
 """
 
 import statistics
