@@ -109,6 +109,15 @@ unit() { # ROLE
   now systemctl try-restart "reactorium@$1"
 }
 
+# The gateway runs an nginx of its own; the package's, with its site on port 80, is not started because of us.
+nginx() {
+  say "nginx"
+  if [ -x /usr/sbin/nginx ]; then say "  is there, and is left as it is"; return; fi
+  packages nginx
+  act systemctl disable nginx
+  now systemctl stop nginx
+}
+
 # Prints a file without our block.
 without_block() { # FILE
   sed '/^# reactorium: begin/,/^# reactorium: end/d' "$1"
@@ -190,7 +199,8 @@ case $role in
     ;;
   server)
     say "packages"
-    packages python3 python3-venv nginx-light
+    packages python3 python3-venv
+    nginx
     user
     program server
     settings
