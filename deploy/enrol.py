@@ -99,7 +99,8 @@ def join(settings: Settings, source: str) -> None:
     Raises StartError, ConfigurationError.
     """
     content = _unpack(source)
-    env = dotenv.dotenv_values(stream=io.StringIO(content.pop(ENV, b"").decode("utf-8", "replace")))
+    text = io.StringIO(content.pop(ENV, b"").decode("utf-8", "replace"))
+    env = dotenv.dotenv_values(stream=text, interpolate=False)
     name, role = env.pop("NAME", None) or "", env.pop("ROLE", None) or ""
     folder = _own_folder(settings, name, role)
     own = _key_of(role)
@@ -112,7 +113,7 @@ def join(settings: Settings, source: str) -> None:
     for member, data in content.items():
         _write(folder / member, data)
     for variable, value in env.items():
-        dotenv.set_key(".env", variable, value or "", quote_mode="never")
+        dotenv.set_key(".env", variable, value or "", quote_mode="always")
     _say(f"this is {name}, {role}: {Path('.env').absolute()} and {folder} are ready; reactorium check tries them")
 
 

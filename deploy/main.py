@@ -37,6 +37,9 @@ COMMANDS = {
     "nodes": Command("deploy.enrol:nodes", "show who may speak"),
     "revoke": Command("deploy.enrol:revoke", "let a node in no more", "NAME"),
     "check": Command("deploy.check:check", "read the configuration, try everything it names, change nothing"),
+    "tui": Command("deploy.terminal:run_tui", "show the fleet in this terminal"),
+    "status": Command("deploy.terminal:run_status", "say how every reactor is"),
+    "tail": Command("deploy.terminal:run_tail", "print what is kept as it comes"),
     "sql": Command("deploy.sql:sql", "answer a read-only query as CSV", "QUERY"),
     "password": Command("deploy.web:new_password", "give somebody who logs in a new password, and show it", "NAME"),
     "coordinator": Command("deploy.server:run_coordinator", "run the coordinator"),
@@ -60,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_USE
     os.umask(0o077)  # whatever any of our processes makes is its owner's alone
     try:
-        dotenv.load_dotenv(".env")  # what is set in the environment wins
+        dotenv.load_dotenv(".env", interpolate=False)  # the environment wins; a key or password may have ${ in it
         read = settings.load()
         module, _, function = command.function.partition(":")
         return getattr(import_module(module), function)(read, *words[1:]) or 0

@@ -166,6 +166,8 @@ def _say_where(settings: Settings, nodes: Sequence[Node]) -> None:
     }
     if settings.questdb_url is None:
         lines["database"] = f"{lines['database']} (web console; user and password: {settings.state_dir / logins.FILE})"
+    if settings.gateway_port is not None:
+        lines["gateway"] = f"https://{settings.bind}:{settings.gateway_port}"
     for what, where in lines.items():
         watch.say(f"{what:<12} {where}")
     if password is not None:

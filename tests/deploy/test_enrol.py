@@ -1,6 +1,7 @@
 """A node comes in by a request and a fingerprint, and goes out again."""
 
 import io
+import os
 import stat
 import tarfile
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 import dotenv
 import pytest
 
-from deploy import certificates, enrol, keyring, logins
+from deploy import certificates, enrol, keyring, logins, main, settings
 from deploy.errors import ConfigurationError, StartError
 from deploy.settings import PREFIX, Settings, load
 from storage.questdb import Certificates
@@ -218,8 +219,24 @@ def test_joining_keeps_what_a_person_wrote(server: Machine, board: Machine) -> N
     for _ in range(2):
         enrol.join(board.settings, str(server.folder / "tank.bundle"))
     text = (board.folder / ".env").read_text()
-    assert text.startswith(f"# mine\n{PREFIX}LOG_LEVEL=debug\n{PREFIX}COORDINATOR=tcp://127.0.0.1:7700\n")
+    assert text.startswith(f"# mine\n{PREFIX}LOG_LEVEL=debug\n{PREFIX}COORDINATOR='tcp://127.0.0.1:7700'\n")
     assert text.count("COORDINATOR=") == 1
+
+
+def test_a_key_may_hold_anything_that_keys_hold(
+    server: Machine, board: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "#${HOME}$a={}&<>()[]@!*?/^%:+.-0123456789"[:40]
+    request, fingerprint = asked(board)
+    monkeypatch.setattr(keyring, "coordinator_key", lambda _: key)
+    enrol.approve(server.settings, str(request), fingerprint)
+    enrol.join(board.settings, str(server.folder / "tank.bundle"))
+    monkeypatch.setattr(settings, "load", lambda: pytest.fail(os.environ[f"{PREFIX}COORDINATOR_KEY"]))
+    monkeypatch.setenv(f"{PREFIX}COORDINATOR_KEY", "")
+    monkeypatch.delenv(f"{PREFIX}COORDINATOR_KEY")
+    with pytest.raises(pytest.fail.Exception) as read:
+        main.main(["nodes"])
+    assert str(read.value) == key
 
 
 def test_a_bundle_for_another_node_is_refused(server: Machine, board: Machine, tmp_path: Path) -> None:
