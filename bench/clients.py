@@ -149,7 +149,10 @@ class Crowd:
         """Connect each, to a server that knows no sessions."""
         for peer in self.peers:
             peer.open()
-        return {"connected": len(self.peers)}
+        connected = sum(bool(peer.socket.poll(round(ANSWER * 1000), zmq.POLLOUT)) for peer in self.peers)
+        if connected < len(self.peers):
+            raise RuntimeError(f"only {connected} of {len(self.peers)} could connect")
+        return {"connected": connected}
 
     def attach(self) -> dict[str, object]:
         """Open a session for each, the first alone until the server knows its key."""
@@ -172,8 +175,6 @@ class Crowd:
         each = count // len(self.peers)
         reports = {peer: [peer.report() for _ in range(each)] for peer in self.peers}
         missing = each * len(self.peers)
-        for peer in self.peers:
-            peer.socket.poll(round(ANSWER * 1000), zmq.POLLOUT)  # connected
         began_ns = time.perf_counter_ns()
         for peer, ready in reports.items():
             for frames in ready[:WINDOW]:
