@@ -19,6 +19,7 @@ def run() -> list[Figure]:
         file = Path(name) / "board.toml"
         file.write_text(BOARD)
         with running_system(Path(name), FLOODERS + 1, REACTOR_FILE=file) as whole:
+            whole.stop_programs("web")  # which watches everybody: each report would be told a second time
             return _flood(whole)
 
 
