@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, cast, get_type_hints
+from typing import Annotated, Literal, cast, get_type_hints
 from urllib.parse import urlsplit
 
 from environs import Env, EnvError, EnvValidationError
@@ -251,6 +251,15 @@ class Settings:
     questdb_reader_password: Annotated[str | None, Variable("", "text", "its password", _optional(str))] = (
         dataclasses.field(repr=False)
     )
+    refresh: Annotated[
+        float, Variable("5", "s", "how often the terminal page and `reactorium tail` ask", _between("s", 1, 3600))
+    ]
+    output: Annotated[
+        Literal["text", "json"],
+        Variable(
+            "text", "format", "what status and tail print: text, or json, an object a line", _one_of("text", "json")
+        ),
+    ]
 
     reactor_file: Annotated[
         tuple[Path, ...],
