@@ -4,12 +4,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: up test bench trace named chromium clean
+.PHONY: up test bench trace named chromium nginx clean
 
 up: .venv/server
 	@$(BIN)/reactorium up
 
-test: .venv/dev chromium
+test: export PYTHONDONTWRITEBYTECODE := # each of pytest's processes would compile everything anew
+test: .venv/dev chromium nginx
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -29,6 +30,13 @@ chromium:
 	  test "$$(id -u)" = 0 && echo "installing chromium" && apt-get -qq update && \
 	  apt-get -qq install -y --no-install-recommends chromium >/dev/null; } || \
 	  { echo "chromium is missing: apt install chromium"; exit 1; }
+
+# The gateway is tried behind the real nginx, which is not to be started as a service here.
+nginx:
+	@PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || { \
+	  test "$$(id -u)" = 0 && echo "installing nginx" && apt-get -qq update && \
+	  RUNLEVEL=1 apt-get -qq install -y --no-install-recommends nginx >/dev/null; } || \
+	  { echo "nginx is missing: apt install nginx"; exit 1; }
 
 named:
 	@test -f "$(FILE)" || { echo "which trace? make trace FILE=path/to/trace.csv"; exit 2; }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hardware.device import Value
+from storage.questdb import Certificates
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,17 @@ class DatabaseLogin:
 
 
 @dataclass(frozen=True, slots=True)
+class GatewayLogin:
+    """The way to the database across a network, `https://host:port`: certificates instead of a password."""
+
+    address: str
+    certificates: Certificates
+
+
+Login = DatabaseLogin | GatewayLogin
+
+
+@dataclass(frozen=True, slots=True)
 class ReactorConfig:
     """One reactor process."""
 
@@ -117,7 +129,7 @@ class ReactorConfig:
     state_dir: Path  # this reactor's own: spool, keys, lock
     coordinator: str  # tcp://host:port
     coordinator_key: str  # its public key, pinned
-    database_login: DatabaseLogin
+    database_login: Login
     status_interval: float
     spool_limit: int
     spool_retention: float
@@ -136,7 +148,7 @@ class ManagerConfig:
     state_dir: Path
     coordinator: str
     coordinator_key: str
-    database_login: DatabaseLogin
+    database_login: Login
     status_interval: float
 
 

@@ -208,6 +208,8 @@ class Desk:
         if twin.wants.is_behind:
             out += self._tell(twin, now)
         if self._showing.is_watched(twin.reactor):
+            if self._showing.is_watched_closely(twin.reactor):
+                out[0] = replace(answer, message=replace(answer.message, closely=True))
             out += self._showing.show(twin.reactor, now, status=status, desired=unknown)
         return out
 

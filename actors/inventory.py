@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from actors.config import DeviceConfig, DoseLimits, SensorConfig
 from actors.device_core import Shape
@@ -9,7 +10,7 @@ from actors.targets import act_info, setting_info
 from hardware.device import DeviceDriver, Setting
 from hardware.driver import SensorDriver
 from hardware.values import Quantity
-from transport.messages import DeviceInfo, QuantityInfo, SensorInfo, line
+from transport.messages import DeviceInfo, LimitsInfo, QuantityInfo, SensorInfo, line
 
 ANY = 1e9  # ml: what is dosed when there is no limit to it
 
@@ -64,9 +65,10 @@ def device_info(device: DeviceConfig, driver: DeviceDriver, shape: Shape) -> Dev
         settings=[setting_info(one) for one in shape.all()],
         acts=[act_info(act) for act in descriptor.acts],
         reported=[_quantity(one) for one in (*descriptor.reported, *(_dosed(device.limits) if doses else ()))],
-        rules=[line(text) for text in (*shape.rules.texts(), *_limits(device.limits))],
+        rules=[line(text) for text in shape.rules.texts()],
         ramped=shape.ramped.name if shape.ramped else "",
         cycled=shape.cycled or "",
+        limits=LimitsInfo(**_finite(device.limits)) if doses else None,
     )
 
 
@@ -79,9 +81,8 @@ def _dosed(limits: DoseLimits) -> tuple[Quantity, ...]:
     )
 
 
-def _limits(limits: DoseLimits) -> list[str]:
-    spans = (("a dose", limits.dose), ("within any hour", limits.hour), ("within any day", limits.day))
-    return [f"at most {most:g} ml {span}" for span, most in spans if most < ANY]
+def _finite(limits: DoseLimits) -> dict[str, float]:
+    return {span: most for span, most in asdict(limits).items() if most < ANY}
 
 
 def _quantity(one: Quantity) -> QuantityInfo:

@@ -5,7 +5,7 @@ import re
 import socket
 import xmlrpc.client
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ GROUP = "manager"
 NUMBERED = re.compile(r"manager_(\d+)")
 
 # supervisor.xmlrpc.Faults and supervisor.states.ProcessStates
-NOT_RUNNING, ALREADY_STARTED = 70, 60
+NOT_RUNNING, ALREADY_STARTED, SHUTDOWN_STATE = 70, 60, 6
 STARTING, RUNNING, BACKOFF, STOPPING = 10, 20, 30, 40
 
 
@@ -30,8 +30,15 @@ class LauncherError(Exception):
     """The process engine did not do it; the text says why."""
 
 
+class EngineStops(Exception):  # noqa: N818 - what happens, and no error
+    """The process engine is being stopped, and everything that it runs with it."""
+
+
 class Launcher(Protocol):
-    """A process engine that runs managers by their numbers. Calls may block for seconds, and raise `LauncherError`."""
+    """A process engine that runs managers by their numbers.
+
+    Calls may block for seconds, and raise `LauncherError`, or `EngineStops`.
+    """
 
     def start(self, number: int) -> None:
         """Start this manager; harmless when it runs."""
@@ -90,6 +97,8 @@ def _translated(*harmless: int) -> Iterator[None]:
     try:
         yield
     except xmlrpc.client.Fault as fault:
+        if fault.faultCode == SHUTDOWN_STATE:
+            raise EngineStops("supervisor stops") from fault
         if fault.faultCode not in harmless:
             raise LauncherError(f"supervisor: {fault.faultString}") from fault
     except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
@@ -184,18 +193,16 @@ class LauncherActor(Kept):
         self._alarm.set(self._clock.monotonic_ns())
 
     def handle(self, message: object) -> None:
-        """Start, stop, look."""
-        match message:
-            case Launch(number):
-                self._launch(number)
-            case Halt(number):
-                try:
-                    self._launcher.stop(number)
-                except LauncherError as error:
-                    logger.warning("manager {} was not stopped: {}", number, error)
-            case Look():
-                self._look()
-                self._alarm.set(self._clock.monotonic_ns() + round(LOOK_EVERY * SECOND))
+        """Start, stop, look. Nobody is told of an engine that is being stopped: we are about to be, too."""
+        with suppress(EngineStops):
+            match message:
+                case Launch(number):
+                    self._launch(number)
+                case Halt(number):
+                    self._halt(number)
+                case Look():
+                    self._alarm.set(self._clock.monotonic_ns() + round(LOOK_EVERY * SECOND))
+                    self._look()
 
     def release(self) -> None:
         """Look no more."""
@@ -209,6 +216,12 @@ class LauncherActor(Kept):
             self._hearer(LaunchFailed(number, str(error)))
         else:
             self._hearer(Launched(number))
+
+    def _halt(self, number: int) -> None:
+        try:
+            self._launcher.stop(number)
+        except LauncherError as error:
+            logger.warning("manager {} was not stopped: {}", number, error)
 
     def _look(self) -> None:
         try:

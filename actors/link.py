@@ -42,6 +42,11 @@ class Wake:
 
 
 @dataclass(frozen=True, slots=True)
+class News:
+    """There are new readings."""
+
+
+@dataclass(frozen=True, slots=True)
 class Happened:
     """What a connection brought."""
 
@@ -134,6 +139,8 @@ class Link(Kept):
             case Happened(connection, batch):
                 for happening in batch:
                     self._decide(self._event(connection, happening))
+            case News():
+                self._decide(core.Fresh())
             case Tell(said, reply_to):
                 self._decide(core.Say(said, reply_to))
         if self._told != self._node.inventory.version:

@@ -19,6 +19,7 @@ from actors.link_events import (
     Close,
     Down,
     Event,
+    Fresh,
     Heard,
     LogTo,
     Note,
@@ -47,6 +48,7 @@ __all__ = [
     "Close",
     "Down",
     "Event",
+    "Fresh",
     "Heard",
     "Kind",
     "LinkCore",
@@ -73,6 +75,7 @@ CONNECT = 9.0  # seconds for connecting and its handshake; the wire gives up ear
 GREETING = 15.0  # seconds for a welcome: the coordinator may be starting a manager first
 ATTACHING = 5.0
 TRIES = 2  # with the same manager, before the coordinator is asked for another
+APART = 0.1  # seconds at least from one status to the next, when somebody looks: one for what comes together
 PROMPT = 0.25  # seconds from a status to an ack whose time can be believed
 SHORTEST_INTERVAL = 0.1
 LONGEST_INTERVAL = 60.0
@@ -109,6 +112,7 @@ class Kind(StrEnum):
     ASKED = "asked"
     SAY = "something to say"
     REWIRED = "wired otherwise"
+    NEWS = "a new reading, and somebody looks"
     FORGOTTEN = "session unknown"
     REFUSED = "refused"
     NOTHING = "nothing"
@@ -142,6 +146,7 @@ class LinkCore:
         self._status_ns = 0  # when the next status is due
         self._told_ns = 0  # when the last status left
         self._silent_ns = 0  # when the manager counts as lost
+        self._closely = False  # whether somebody looks, as the last ack said
         self._brief = 0  # sessions in a row that are or were shorter than it takes to count as lost
         self._steady_ns = 0  # when those are forgotten
 
@@ -160,8 +165,8 @@ class LinkCore:
         match event:
             case Tick():
                 return self._meaning_of_time(now_ns), "no answer"
-            case Say() | Rewired():
-                return Kind.SAY if isinstance(event, Say) else Kind.REWIRED, event
+            case Say() | Rewired() | Fresh():
+                return self._meaning_of_ours(event), event
             case Up(connection) | Down(connection) | Heard(connection) if connection != self._connection:
                 return Kind.NOTHING, None
             case Up():
@@ -170,6 +175,15 @@ class LinkCore:
                 return self._meaning_of_loss(), reason
             case Heard(_, header, body):
                 return self._meaning_of_message(header, body)
+
+    def _meaning_of_ours(self, event: Say | Rewired | Fresh) -> Kind:
+        match event:
+            case Say():
+                return Kind.SAY
+            case Rewired():
+                return Kind.REWIRED
+            case Fresh():
+                return Kind.NEWS if self._closely else Kind.NOTHING
 
     def _meaning_of_time(self, now_ns: int) -> Kind:
         if now_ns < self.due_ns:
@@ -231,6 +245,7 @@ class LinkCore:
         self._tries = 0
         self._failures = self._brief  # what failed before we were attached is over; a link that flaps slows down
         self._brief += 1
+        self._closely = False
         self._hear(attached.status_interval, now_ns)
         self._steady_ns = self._silent_ns
         yield Note("attached", f"{self._manager.name} at {self._manager.endpoint}, epoch {self.epoch}")
@@ -255,7 +270,14 @@ class LinkCore:
         self.due_ns = min(self._status_ns, self._silent_ns)
         yield SendStatus(self._connection, self._session.id, self._session.stamp())
 
+    def _hurry(self, _cause: object, _now_ns: int) -> Iterable[Action]:
+        """Bring the next status forward; it tells all that came until then."""
+        self._status_ns = min(self._status_ns, self._told_ns + round(APART * SECOND))
+        self.due_ns = min(self._status_ns, self._silent_ns)
+        return ()
+
     def _take(self, ack: Ack, now_ns: int) -> Iterable[Action]:
+        self._closely = ack.closely
         self._hear(ack.next_interval, now_ns)
         self.due_ns = min(self._status_ns, self._silent_ns)
         if now_ns >= self._steady_ns:
@@ -323,6 +345,7 @@ class LinkCore:
         (State.ATTACHED, Kind.ACK): Move(State.ATTACHED, _take),
         (State.ATTACHED, Kind.ASKED): Move(State.ATTACHED, _pass_on),
         (State.ATTACHED, Kind.SAY): Move(State.ATTACHED, _answer),
+        (State.ATTACHED, Kind.NEWS): Move(State.ATTACHED, _hurry),
         (State.ATTACHED, Kind.REWIRED): Move(State.ATTACHING, _attach_again),
         (State.ATTACHED, Kind.FORGOTTEN): Move(State.PAUSING, _lose),
         (State.ATTACHED, Kind.REFUSED): Move(State.RESTING, _obey),

@@ -47,7 +47,12 @@ class Rewired:
     """What is wired is no longer what the manager was told."""
 
 
-Event = Tick | Up | Down | Heard | Say | Rewired
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """There are new readings."""
+
+
+Event = Tick | Up | Down | Heard | Say | Rewired | Fresh
 
 
 # Actions

@@ -22,11 +22,13 @@ NO_BACKLOG = Backlog(waiting=0, oldest=0.0, refused=0, dropped=0)
 class Live:
     """The newest reading of each quantity. Thread safe.
 
-    `stale_after` gives, for each sensor, the seconds after which a reading that nobody renewed is `stale`.
+    `stale_after` gives, for each sensor, the seconds after which a reading that nobody renewed is `stale`. `fresh` is
+    called when there are new ones, on the thread that brought them, and must not block.
     """
 
-    def __init__(self, clock: Clock, stale_after: dict[str, float]) -> None:
+    def __init__(self, clock: Clock, stale_after: dict[str, float], fresh: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
+        self._fresh = fresh
         self._stale_ns = {sensor: round(seconds * SECOND) for sensor, seconds in stale_after.items()}
         self._lock = threading.Lock()
         self._newest: dict[tuple[str, str], Reading] = {}
@@ -36,6 +38,7 @@ class Live:
         with self._lock:
             for reading in readings:
                 self._newest[sensor, reading.quantity] = reading
+        self._fresh()
 
     def expect(self, sensor: str, stale_after: float) -> None:
         """Expect a sensor's readings at another interval."""

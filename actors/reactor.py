@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from actors.access import reach
 from actors.config import DeviceConfig, ReactorConfig, SensorConfig
 from actors.device import Device, Rest
 from actors.following import Hearers as TargetHearers
 from actors.interlocks import Claims
 from actors.inventory import Inventory
 from actors.keeper import Child, Heard, Keeper, Post, Restart, tell
-from actors.link import EpochFile, Hearers, Link, Node, Tell
+from actors.link import EpochFile, Hearers, Link, News, Node, Tell
 from actors.link_events import Server
 from actors.live import Around, Faults, Live, Vitals
 from actors.progress import Part, Progress, patience
@@ -32,7 +33,6 @@ from hardware.clock import Clock
 from hardware.device import DeviceDriver
 from hardware.driver import SensorDriver, Wiring
 from storage.ilp import Ingest
-from storage.questdb import QuestDB
 from storage.rows import Row
 from storage.spool import Spool
 from transport.messages import Act, Change, Done, Message, Rejected, line
@@ -108,7 +108,7 @@ class Reactor(Keeper):
             clock=clock,
             ticker=self._ticker,
             timebase=Timebase(outside.boot, outside.disciplined),
-            live=Live(clock, {}),
+            live=Live(clock, {}, fresh=partial(self._link.tell, News())),
             vitals=Vitals(lost_ns=clock.monotonic_ns()),
             faults=Faults(config.name, clock, lambda event: self._keep([event])),
             progress=Progress(SELF),
@@ -239,8 +239,7 @@ class Reactor(Keeper):
         )
 
     def _ingest(self, address: str) -> Ingest:
-        login = self._config.database_login
-        return Ingest(QuestDB(address, login.user, login.password))
+        return Ingest(reach(address, self._config.database_login))
 
     def _ask(self, asked: Change | Act, at_ns: int, reply_to: int) -> None:
         """Hand on what the manager asks for, on the link's thread."""

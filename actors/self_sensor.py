@@ -1,11 +1,9 @@
 """The built-in sensor `self`: the reactor process's own numbers, read, kept and shown like any other sensor's."""
 
-import os
-import time
 from collections.abc import Mapping
-from pathlib import Path
 
 from actors.live import Around
+from actors.meter import Meter
 from actors.safe_mode import ACT
 from hardware.acts import Act, Value
 from hardware.driver import Descriptor, SensorDriver, Wiring
@@ -14,8 +12,6 @@ from hardware.values import Quantity
 from storage.spool import Spool, SpoolError
 
 NAME = "self"
-STATM = Path("/proc/self/statm")  # proc(5): sizes in pages, the second is what is resident
-PAGE = os.sysconf("SC_PAGE_SIZE")
 MOST = 2.0**53
 
 
@@ -38,19 +34,20 @@ class SelfSensor(SensorDriver):
         buses=("none",),
         longest_operation=1.0,
         acts=(Act(ACT, "Leave safe mode"),),
+        optional=frozenset({"clock_offset"}),  # while the time is not known
     )
 
     def __init__(self, wiring: Wiring, around: Around, spool: Spool) -> None:
         super().__init__(wiring)
         self._around = around
         self._spool = spool
-        self._used_ns, self._since_ns = time.process_time_ns(), wiring.clock.monotonic_ns()
+        self._meter = Meter(wiring.clock)
 
     def open(self) -> None:
         """There is nothing to open."""
 
     def read(self) -> Mapping[str, float]:
-        """Count. The clock's offset is left out while the time is not known."""
+        """Count."""
         try:
             backlog = self._spool.backlog()
         except SpoolError as error:
@@ -63,8 +60,8 @@ class SelfSensor(SensorDriver):
             "refused": float(backlog.refused),
             "dropped": float(backlog.dropped),
             "attached": float(self._around.vitals.lost_ns is None),
-            "load": self._load(),
-            "memory": int(STATM.read_text(encoding="ascii").split()[1]) * PAGE / 2**20,
+            "load": self._meter.load(),
+            "memory": self._meter.memory(),
         }
         clock = self.wiring.clock
         offset = self._around.timebase.offset(clock.monotonic_ns(), clock.wall_us())
@@ -92,10 +89,3 @@ class SelfSensor(SensorDriver):
             self._around.faults.begin("reactor", "safe mode", f"safe mode: {reason}")
         else:
             self._around.faults.end("reactor", "safe mode")
-
-    def _load(self) -> float:
-        """Percent of one core since the last read."""
-        used_ns, now_ns = time.process_time_ns(), self.wiring.clock.monotonic_ns()
-        used, passed = used_ns - self._used_ns, now_ns - self._since_ns
-        self._used_ns, self._since_ns = used_ns, now_ns
-        return 100.0 * used / max(passed, 1)

@@ -150,7 +150,7 @@ class Sensor(Kept):
         self._alarm.set(due_ns)
 
     def _read(self) -> list[Reading]:
-        """Take one reading of every quantity; whatever the hardware does, there is one."""
+        """Take one reading of every quantity that is not optional, whatever the hardware does."""
         try:
             self._open()
             self._compensate()
@@ -165,6 +165,7 @@ class Sensor(Kept):
             if quantity.name in values
             else failed(quantity, f"{quantity.name} was not delivered", taken_ns)
             for quantity in self._wired.driver.quantities
+            if quantity.name in values or quantity.name not in self._wired.driver.descriptor.optional
         ]
 
     def _compensate(self) -> None:

@@ -159,7 +159,7 @@ class Shipper(Kept):
         if self._ingest is None or self._address != database.address:
             self._close()
             self._ingest, self._address = self._connect(database.address), database.address
-            logger.info("rows go to {}", database.address)
+            logger.info("rows go to {}", self._ingest.address)
         self._core.redirect()
 
     def _close(self) -> None:

@@ -20,6 +20,10 @@ class Showing:
         """Whether anybody watches a reactor."""
         return reactor in self._watches.reactors
 
+    def is_watched_closely(self, reactor: str) -> bool:
+        """Whether anybody wants its readings as soon as they are there."""
+        return self._watches.is_close(reactor)
+
     def watch(self, route: bytes, watch: Watch, now: float) -> list[Outgoing]:
         """Let a route watch what it names, and show it that of which it does not know the newest."""
         needed = self._watches.watch(route, watch.reactors, now)

@@ -20,7 +20,7 @@ class _Watched:
 
     number: int
     life: Life = "lost"
-    routes: dict[bytes, None] = field(default_factory=dict)  # in the order of their coming
+    routes: dict[bytes, bool] = field(default_factory=dict)  # in the order of their coming; whether closely
 
 
 class Watches:
@@ -50,6 +50,11 @@ class Watches:
         """Give the life that was told last."""
         return self._watched[reactor].life
 
+    def is_close(self, reactor: str) -> bool:
+        """Whether anybody watches a reactor closely."""
+        watched = self._watched.get(reactor)
+        return watched is not None and any(watched.routes.values())
+
     @property
     def reactors(self) -> Collection[str]:
         """Every reactor that is watched."""
@@ -57,15 +62,15 @@ class Watches:
 
     def watch(self, route: bytes, watching: Sequence[Watching], now: float) -> list[str]:
         """Let a route watch these reactors and no others; returns those of which it needs a snapshot."""
-        wanted = {one.reactor: one.number for one in watching}
+        wanted = {one.reactor: one for one in watching}
         self._leave(route, wanted)
         self._until[route] = now + self._lasts
         needed = []
-        for reactor, number in wanted.items():
+        for reactor, one in wanted.items():
             watched = self._watched.setdefault(reactor, _Watched(1 + self._random.randrange(FIRST_NUMBERS)))
-            if route not in watched.routes or number != watched.number:
+            if route not in watched.routes or one.number != watched.number:
                 needed.append(reactor)
-            watched.routes[route] = None
+            watched.routes[route] = one.closely
         return needed
 
     def tick(self, now: float) -> None:

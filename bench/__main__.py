@@ -5,10 +5,18 @@ import sys
 
 from loguru import logger
 
-from bench import moving, shipping, status, tank
+from bench import changing, moving, pacing, page, shipping, status, tank
 from bench.figures import machine, table
 
-BENCHMARKS = {"shipping": shipping.run, "status": status.run, "reactor": tank.run, "manager": moving.run}
+BENCHMARKS = {
+    "shipping": shipping.run,
+    "status": status.run,
+    "fleet": pacing.run,
+    "reactor": tank.run,
+    "manager": moving.run,
+    "changes": changing.run,
+    "page": page.run,
+}
 
 
 def main(names: list[str]) -> int:

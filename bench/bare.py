@@ -6,6 +6,7 @@ It prints its endpoint and its public key, a line each, and serves until its sta
 """
 
 import os
+import resource
 import sys
 import threading
 
@@ -13,14 +14,17 @@ import msgpack  # type: ignore[import-untyped] # it brings no types
 import zmq
 
 TAG = b"RCT1"
-BODY = msgpack.packb({"next_interval": 5.0, "database": None, "time_us": 0})
+BODY = msgpack.packb({"next_interval": 5.0, "database": None, "time_us": 0, "closely": False})
 
 
 def main() -> None:
     """Serve."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # each client takes one
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     router = context.socket(zmq.ROUTER)
     public, secret = zmq.curve_keypair()
+    router.set(zmq.BACKLOG, 4096)  # as a manager's: a fleet connects at once
     router.curve_server, router.curve_secretkey = True, secret
     port = router.bind_to_random_port("tcp://127.0.0.1")
     sys.stdout.write(f"tcp://127.0.0.1:{port}\n{public.decode()}\n")

@@ -3,8 +3,9 @@
     python -m bench.clients ENDPOINT KEY SECRETS
 
 SECRETS is a file of lines `NAME SECRET`. Each command is a line of JSON on standard input, each answer one on standard
-output: {"do": "attach"} opens sessions; {"do": "flood", "count": C} reports C times in all, as fast as it is
-acknowledged; {"do": "pace", "interval": S, "seconds": T} reports every S seconds for T seconds. Latencies are in ms.
+output: {"do": "attach"} opens sessions, {"do": "connect"} goes without; {"do": "flood", "count": C} reports C times
+in all, as fast as it is acknowledged; {"do": "pace", "interval": S, "seconds": T} reports every S seconds for T
+seconds. Latencies are in ms.
 """
 
 import heapq
@@ -58,10 +59,11 @@ class Peer:
         self._endpoint = endpoint
         self._session = "none"
         self._sequence = 0
-        self.open()
+        self.socket = self._connect()  # to nobody yet
 
     def open(self) -> None:
-        """Connect afresh."""
+        """Connect afresh; who is not let in is not heard on that connection again."""
+        self.socket.close()
         self.socket = self._connect()
         self.socket.connect(self._endpoint)
 
@@ -143,16 +145,27 @@ class Crowd:
             keys = KeyPair(zmq.curve_public(secret.encode()).decode(), secret)
             self.peers.append(Peer(context, name, endpoint, key, keys))
 
+    def connect(self) -> dict[str, object]:
+        """Connect each, to a server that knows no sessions."""
+        for peer in self.peers:
+            peer.open()
+        connected = sum(bool(peer.socket.poll(round(ANSWER * 1000), zmq.POLLOUT)) for peer in self.peers)
+        if connected < len(self.peers):
+            raise RuntimeError(f"only {connected} of {len(self.peers)} could connect")
+        return {"connected": connected}
+
     def attach(self) -> dict[str, object]:
         """Open a session for each, the first alone until the server knows its key."""
         first, end = self.peers[0], time.monotonic() + PATIENCE
+        first.open()
         while not (first.attach(1.0) and first.attached(ANSWER)):
             if time.monotonic() > end:
                 raise RuntimeError("nobody is let in")
-            first.socket.close()
             first.open()
         for start in range(1, len(self.peers), TOGETHER):
             some = self.peers[start : start + TOGETHER]
+            for peer in some:
+                peer.open()
             if not (all(peer.attach(ANSWER) for peer in some) and all(peer.attached(ANSWER) for peer in some)):
                 raise RuntimeError("not all could attach")
         return {"attached": len(self.peers)}
@@ -168,12 +181,16 @@ class Crowd:
                 peer.socket.send_multipart(frames, copy=True)
             reports[peer] = ready[WINDOW:][::-1]
         with _Watch(self.peers) as watch:
-            while missing:
-                for peer in watch.busy(ANSWER):
+            heard = self.peers  # whose first answers may have come while we sent, which an epoll does not tell
+            while heard:
+                for peer in heard:
                     for _ in peer.acks():
                         missing -= 1
                         if reports[peer]:
                             peer.socket.send_multipart(reports[peer].pop(), copy=True)
+                heard = watch.busy(ANSWER) if missing else []
+        if missing:
+            raise RuntimeError(f"{missing} reports were not acknowledged within {ANSWER:.0f} s")
         return {"seconds": (time.perf_counter_ns() - began_ns) / 1e9, "acked": each * len(self.peers)}
 
     def pace(self, interval: float, seconds: float) -> dict[str, object]:
@@ -217,16 +234,16 @@ class _Watch:
     def __exit__(self, *_: object) -> None:
         self._epoll.close()
 
-    def busy(self, seconds: float) -> Iterator[Peer]:
+    def busy(self, seconds: float) -> list[Peer]:
         """Give those with something to read, at the latest after so many seconds."""
-        for descriptor, _ in self._epoll.poll(max(0.0, seconds)):
-            yield self._peers[descriptor]
+        return [self._peers[descriptor] for descriptor, _ in self._epoll.poll(max(0.0, seconds))]
 
 
 def main() -> None:
     """Do as told until nobody tells more."""
     crowd = Crowd(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
     commands: dict[str, Callable[..., dict[str, object]]] = {
+        "connect": crowd.connect,
         "attach": crowd.attach,
         "flood": crowd.flood,
         "pace": crowd.pace,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from actors.access import reach
 from actors.config import DeviceConfig, SensorConfig
 from actors.targets import kept_file, spell
 from deploy import keyring, logins, logs, reactor_file
@@ -19,6 +20,7 @@ from hardware.device import DeviceDriver
 from hardware.driver import SensorDriver, Wiring
 from hardware.errors import HardwareError
 from hardware.registry import device_class, driver_class
+from storage.ilp import LoginFailed, Stored, judge
 from storage.questdb import DatabaseError, QuestDB
 from storage.schema import read_identity
 from transport.errors import KeyFileError
@@ -54,6 +56,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     there = "there" if settings.state_dir.exists() else "not made yet"
     yield Finding("state folder", f"{settings.state_dir} is {f'in use by process {owner}' if owner else there}")
     keys = None
+    folder = keyring.host_key_file(settings).parent
     for path in settings.reactor_file:
         try:
             file = reactor_file.load(path, settings, driver_class, device_class)
@@ -63,13 +66,14 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         yield Finding("reactor file", f"{path}: {file.name}, {len(file.sensors)} sensors, {len(file.devices)} devices")
         yield from _changes(settings, file)
         yield from _wired(settings, file)
-        keys, findings = _key(keyring.reactor_folder(settings, file.name) / "key", file.name)
+        folder = keyring.reactor_folder(settings, file.name)
+        keys, findings = _key(folder / "key", file.name)
         yield from findings
     if keys is None:  # no reactor here: the server's own key is one that the coordinator knows
         keys, findings = _key(keyring.host_key_file(settings), keyring.HOST)
         yield from findings
     yield _coordinator(settings, keys)
-    yield _database(settings)
+    yield _database(settings) if settings.gateway is None else _gateway(settings, folder)
 
 
 def _changes(settings: Settings, file: ReactorFile) -> Iterator[Finding]:
@@ -166,3 +170,20 @@ def _database(settings: Settings) -> Finding:
         return Finding("database", f"{address} answers and has no tables yet: the coordinator makes them")
     schema = f"schema {identity.schema_major}.{identity.schema_minor}"
     return Finding("database", f"{address} answers: {identity.identity}, {schema}")
+
+
+def _gateway(settings: Settings, folder: Path) -> Finding:
+    """Write nothing through the gateway, with the certificate in `folder`."""
+    what = "gateway"
+    try:
+        database = reach("", logins.access(settings, folder), PATIENCE)
+        status, body = database.write(b"")
+    except (ConfigurationError, DatabaseError) as error:
+        return Finding(what, str(error), good=False)
+    match judge(status, body, 0):
+        case Stored():
+            return Finding(what, f"{database.address} answers, lets this node in, and reaches the database")
+        case LoginFailed():
+            return Finding(what, f"{database.address} does not let this node in: reactorium approve does", good=False)
+        case outcome:
+            return Finding(what, f"{database.address}: {outcome}", good=False)

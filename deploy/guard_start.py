@@ -22,10 +22,12 @@ from hardware.clock import SystemClock
 from hardware.driver import Wiring
 from hardware.registry import device_class, driver_class
 from hardware.safe import SafeWrite
+from hardware.vessel import sockets
 
 PROGRAM = "deploy.guard"
 PATIENCE = 15.0  # seconds that a reactor gets whose guard has died: more than it gives itself (`lifeline`)
-LOOK = 0.1  # seconds between two looks at it
+VESSELS = 10.0  # seconds that a simulated vessel gets to be there, which may be started at the same moment
+LOOK = 0.1  # seconds between two looks
 
 
 def run_guard(settings: Settings) -> NoReturn:
@@ -38,6 +40,8 @@ def run_guard(settings: Settings) -> NoReturn:
     own = Folder(folder / "guard")
     lock = own.keep()
     _wait_until_free(folder, own.path / "child")
+    addresses = [*(sensor.address for sensor in file.sensors), *(device.address for device in file.devices)]
+    _wait_for_vessels(settings.state_dir / "vessels", addresses)
     plan = Plan(
         name=file.name,
         outputs=safe_writes(file.devices),
@@ -84,3 +88,24 @@ def _wait_until_free(folder: Path, child: Path) -> None:
                 raise StartError(f"the folder {folder} is in use by process {owner}")
             os.kill(int(owner), signal.SIGKILL)
         time.sleep(LOOK)
+
+
+def _wait_for_vessels(vessels: Path, addresses: Iterable[str]) -> None:
+    """Wait for the vessels that are wired to it; without them it starts all the same, and says what it misses."""
+    folders = {
+        vessels / address.removeprefix(f"{vessels}/").partition("/")[0]
+        for address in addresses
+        if address.startswith(f"{vessels}/")
+    }
+    deadline = time.monotonic() + VESSELS
+    while not all(map(_is_served, folders)) and time.monotonic() < deadline:
+        time.sleep(LOOK)
+
+
+def _is_served(folder: Path) -> bool:
+    """Whether a vessel runs there: its last socket is its control socket."""
+    try:
+        sockets.connect(folder / sockets.CONTROL_SOCKET, LOOK).close()
+    except OSError:
+        return False
+    return True

@@ -1,12 +1,17 @@
-"""Who logs in to the database: what the environment names, else the two users that the local server was made with."""
+"""Who logs in to the database: what the environment names, else the two users that the local server was made with.
 
+Across a network nobody does: certificates in the folder of the node's key let it through the gateway.
+"""
+
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from actors.config import DatabaseLogin
+from actors.config import DatabaseLogin, GatewayLogin, Login
 from deploy import questdb
 from deploy.errors import ConfigurationError
 from deploy.questdb import Logins
 from deploy.settings import PREFIX, Settings
+from storage.questdb import Certificates
 
 FILE = "questdb-logins.toml"
 
@@ -31,6 +36,31 @@ def owner(settings: Settings) -> DatabaseLogin:
     if settings.questdb_user is not None:
         return DatabaseLogin(settings.questdb_user, settings.questdb_password or "")
     return _local(settings, "USER").owner
+
+
+def access(settings: Settings, folder: Path) -> Login:
+    """Find how the node whose key is in `folder` writes. Raises ConfigurationError when something is missing."""
+    if settings.gateway is None:
+        return owner(settings)
+    found = certificates(folder)
+    try:
+        found.context()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{PREFIX}GATEWAY is set, and the certificates in {folder} cannot be used ({error}): "
+            "reactorium join unpacks them"
+        ) from error
+    return GatewayLogin(settings.gateway, found)
+
+
+def certificates(folder: Path) -> Certificates:
+    """Where the certificates are of the node whose key is in `folder`."""
+    return Certificates(folder / "gateway-ca.crt", folder / "gateway.crt", folder / "gateway.key")
+
+
+def secrets(login: Login) -> list[str]:
+    """What of it may not turn up in a log."""
+    return [login.password] if isinstance(login, DatabaseLogin) else []
 
 
 def reader(settings: Settings) -> DatabaseLogin:

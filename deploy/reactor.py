@@ -35,7 +35,7 @@ AT_ONCE = 1.0  # seconds for those that did not
 def run_reactor(settings: Settings) -> None:
     """Run the reactor of REACTORIUM_REACTOR_FILE until told to stop."""
     config = _reactor_config(settings)
-    stop = process.begin(settings, f"reactor {config.name}", config.database_login.password)
+    stop = process.begin(settings, f"reactor {config.name}", *logins.secrets(config.database_login))
     clock = SystemClock(config.pace)
     with Folder(config.state_dir):
         try:
@@ -81,14 +81,15 @@ def _end_alone(config: ReactorConfig, stop: threading.Event) -> None:
 
 def _reactor_config(settings: Settings) -> ReactorConfig:
     file = reactor_file.load(reactor_file.only_file(settings), settings, driver_class)
+    folder = keyring.reactor_folder(settings, file.name)
     return ReactorConfig(
         name=file.name,
         label=file.label,
         sensors=file.sensors,
-        state_dir=keyring.reactor_folder(settings, file.name),
+        state_dir=folder,
         coordinator=keyring.coordinator_endpoint(settings),
         coordinator_key=keyring.coordinator_key(settings),
-        database_login=logins.owner(settings),
+        database_login=logins.access(settings, folder),
         status_interval=settings.status_interval,
         spool_limit=settings.spool_limit,
         spool_retention=settings.spool_retention,

@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 from actors import coordinator, manager
+from actors.access import reach
 from actors.config import CoordinatorConfig, ManagerConfig
 from actors.coordinator import CoordinatorProcess
 from actors.launcher import SupervisorLauncher
@@ -61,19 +62,19 @@ def run_manager(settings: Settings) -> None:
         state_dir=settings.state_dir / "managers" / f"{number:02d}",
         coordinator=keyring.coordinator_endpoint(settings),
         coordinator_key=keyring.coordinator_key(settings),
-        database_login=logins.owner(settings),
+        database_login=logins.access(settings, keyring.host_key_file(settings).parent),
         status_interval=settings.status_interval,
     )
     login = config.database_login
-    stop = process.begin(settings, f"manager {number:02d}", login.password)
+    stop = process.begin(settings, f"manager {number:02d}", *logins.secrets(login))
     clock = SystemClock()
     with Folder(config.state_dir):
         wire = Wire(_keys(keyring.host_key_file(settings)), clock)
         surroundings = manager.Surroundings(
             clock=clock,
             wire=wire,
-            connect=lambda address: Writer(QuestDB(address, login.user, login.password)),
-            desired=lambda address: DesiredTable(QuestDB(address, login.user, login.password)),
+            connect=lambda address: Writer(reach(address, login)),
+            desired=lambda address: DesiredTable(reach(address, login)),
         )
         root = ManagerProcess.start(config, surroundings, threading.Event())
         process.stay(stop, root, wire.is_alive)

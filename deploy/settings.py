@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, cast, get_type_hints
+from typing import Annotated, Literal, cast, get_type_hints
 from urllib.parse import urlsplit
 
 from environs import Env, EnvError, EnvValidationError
@@ -121,6 +121,12 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _gateway(text: str) -> str:
+    if not text.startswith("https://"):
+        raise EnvError("must be https://host:port")
+    return _url(text)
+
+
 def _key(text: str) -> str:
     if PUBLIC_KEY.fullmatch(text) is None:
         raise EnvError("must be a public key of 40 characters (Z85)")
@@ -189,7 +195,25 @@ class Settings:
         ),
     ]
     coordinator_port: Annotated[int, Variable("7700", "port", "the coordinator's; managers choose free ones", _port)]
+    gateway_port: Annotated[
+        int | None,
+        Variable(
+            "",
+            "port",
+            "the gateway's, through which nodes elsewhere write to the database; none when empty",
+            _optional(_port),
+        ),
+    ]
     managers: Annotated[int, Variable("8", "processes", "most managers on this machine", _whole("processes", 1, 99))]
+    managers_from: Annotated[
+        int,
+        Variable(
+            "1",
+            "number",
+            "the first manager's; each further host of managers has numbers of its own, up to 99",
+            _whole("number", 1, 99),
+        ),
+    ]
     manager_capacity: Annotated[
         int, Variable("500", "reactors", "most reactors on one manager", _whole("reactors", 1, 20_000))
     ]
@@ -212,6 +236,15 @@ class Settings:
     questdb_http_port: Annotated[
         int, Variable("9000", "port", "the local server's, for rows and its web console", _port)
     ]
+    questdb_console: Annotated[
+        str | None,
+        Variable(
+            "",
+            "http://host:port",
+            "QuestDB's web console as a browser reaches it, for the page to link to; the local server's when empty",
+            _optional(_url),
+        ),
+    ]
     questdb_pg_port: Annotated[int, Variable("8812", "port", "the server's PostgreSQL wire, for reading", _port)]
     questdb_health_port: Annotated[int, Variable("9003", "port", "the local server's health and metrics", _port)]
     questdb_user: Annotated[
@@ -226,6 +259,15 @@ class Settings:
     questdb_reader_password: Annotated[str | None, Variable("", "text", "its password", _optional(str))] = (
         dataclasses.field(repr=False)
     )
+    refresh: Annotated[
+        float, Variable("5", "s", "how often the terminal page and `reactorium tail` ask", _between("s", 1, 3600))
+    ]
+    output: Annotated[
+        Literal["text", "json"],
+        Variable(
+            "text", "format", "what status and tail print: text, or json, an object a line", _one_of("text", "json")
+        ),
+    ]
 
     reactor_file: Annotated[
         tuple[Path, ...],
@@ -243,6 +285,12 @@ class Settings:
     coordinator_key: Annotated[
         str | None,
         Variable("", "key", "its public key; read from this machine's state folder when empty", _optional(_key)),
+    ]
+    gateway: Annotated[
+        str | None,
+        Variable(
+            "", "https://host:port", "the way to the database across a network, by certificate", _optional(_gateway)
+        ),
     ]
     live_interval: Annotated[
         float | None,

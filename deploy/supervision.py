@@ -1,4 +1,7 @@
-"""Supervisor, which runs every process of one machine: its configuration, and itself as a child of `reactorium up`."""
+"""Supervisor, which runs every process of one machine: its configuration, and itself.
+
+It is a child of `reactorium up`, or what `reactorium server`, `node` and `host` become.
+"""
 
 import os
 import resource
@@ -6,7 +9,9 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import Path
+from typing import NoReturn
 
 import setproctitle
 import supervisor.supervisord  # type: ignore[import-untyped]
@@ -32,6 +37,14 @@ class Program:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
+class Managers(Enum):
+    """Which managers a machine's supervisor has."""
+
+    NONE = auto()
+    ASKED = auto()  # the coordinator has them started and stopped
+    ALL = auto()  # the coordinator is elsewhere: they run all the time
+
+
 def socket_path(settings: Settings) -> Path:
     """Where supervisor answers. Raises StartError when the kernel takes no path that long."""
     path = settings.state_dir / "supervisor.sock"
@@ -43,8 +56,8 @@ def socket_path(settings: Settings) -> Path:
     return path
 
 
-def configuration(settings: Settings, programs: Sequence[Program]) -> str:
-    """Write supervisor's configuration: these programs, and the managers, which the coordinator has started."""
+def configuration(settings: Settings, programs: Sequence[Program], managers: Managers = Managers.ASKED) -> str:
+    """Write supervisor's configuration: these programs, and the managers."""
     state, logs = settings.state_dir, settings.state_dir / "logs"
     sections = [
         _section("unix_http_server", file=_plain(socket_path(settings)), chmod="0700"),
@@ -69,16 +82,23 @@ def configuration(settings: Settings, programs: Sequence[Program]) -> str:
     for program in programs:
         groups.setdefault(program.group, []).append(program)
     sections += [_group(group, members) for group, members in groups.items() if members[0].name != group]
-    sections.append(_managers(settings))
+    if managers is not Managers.NONE:
+        sections.append(_managers(settings, always=managers is Managers.ALL))
     return "\n".join(sections)
 
 
 def run(configuration_file: Path) -> None:
     """Be supervisor, in this process and in the foreground, until told to stop."""
-    lifeline.hold(int(os.environ[lifeline.PARENT]))
+    parent = os.environ.get(lifeline.PARENT)
+    lifeline.hold(int(parent) if parent else None)
     setproctitle.setproctitle("reactorium supervisor")
     os.environ.update(lifeline.environment())
     supervisor.supervisord.main(["-c", str(configuration_file)])
+
+
+def become(configuration_file: Path) -> NoReturn:
+    """Be supervisor in this program's place, as systemd wants it."""
+    os.execv(sys.executable, [sys.executable, "-P", "-m", __name__, str(configuration_file)])  # noqa: S606 - ourselves
 
 
 def _files() -> int:
@@ -107,17 +127,19 @@ def _group(group: str, members: Sequence[Program]) -> str:
     return _section(f"group:{group}", programs=names, priority=str(members[0].priority))
 
 
-def _managers(settings: Settings) -> str:
+def _managers(settings: Settings, *, always: bool) -> str:
+    """Say how managers run. Who ends although it shall always run is started again; startsecs 0: that is no mistake."""
+    start = str(always).lower()
     return _section(
         "program:manager",
         command=_command("manager"),
         process_name="manager_%(process_num)02d",
         numprocs=str(settings.managers),
-        numprocs_start="1",
+        numprocs_start=str(settings.managers_from),
         priority="30",
         environment='REACTORIUM_MANAGER_NUMBER="%(process_num)d"',
-        autostart="false",
-        autorestart="false",  # the coordinator decides whether another is needed
+        autostart=start,
+        autorestart=start,  # else the coordinator decides whether another is needed
         startsecs="0",
         startretries="0",
         **_common(settings, "manager_%(process_num)02d", plain=False),

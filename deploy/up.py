@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from deploy import keyring, lifeline, logins, questdb, reactor_file, supervision, watch, web
+from deploy import keyring, lifeline, logins, proxy, questdb, reactor_file, supervision, watch, web
 from deploy.errors import ConfigurationError, StartError
 from deploy.folders import Folder
 from deploy.questdb import QuestDBUnavailable
@@ -21,7 +21,7 @@ from ui.accounts import FIRST
 EXAMPLES = ("bioreactor", "aquarium", "hydroponics")
 PATIENCE = 60.0  # seconds that supervisor gets to stop everything
 # They start in this order and stop in the other; managers are 30.
-DATABASE, COORDINATOR, WEB, VESSEL, REACTOR = 10, 20, 35, 40, 50
+DATABASE, COORDINATOR, GATEWAY, WEB, VESSEL, REACTOR = 10, 20, 32, 35, 40, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Node:
 
 def up(settings: Settings) -> None:
     """Run everything until a signal comes. Raises ConfigurationError, StartError."""
-    nodes = _nodes(settings)
+    nodes = _nodes([(file, None) for file in settings.reactor_file] or _examples(), settings)
     with Folder(settings.state_dir):
         _preflight(settings)
         conf = _prepare(settings, nodes)
@@ -53,11 +53,21 @@ def up(settings: Settings) -> None:
             _end(process)
 
 
-def _nodes(settings: Settings) -> list[Node]:
+def server(settings: Settings) -> None:
+    """Become supervisor of a server: everything of `up` but the examples. Raises ConfigurationError, StartError."""
+    nodes = _nodes([(file, None) for file in settings.reactor_file], settings)
+    folder = Folder(settings.state_dir)
+    _preflight(settings)
+    conf = _prepare(settings, nodes)
+    folder.keep()  # supervisor has the lock from here on
+    supervision.become(conf)
+
+
+def _nodes(files: Sequence[tuple[Path, Path | None]], settings: Settings) -> list[Node]:
     """Find out which reactors run here; every mistake in any of their files is told at once."""
     nodes: list[Node] = []
     mistakes: list[str] = []
-    for file, vessel in [(file, None) for file in settings.reactor_file] or _examples():
+    for file, vessel in files:
         try:
             name = reactor_file.load(file, settings, driver_class).name
         except ConfigurationError as error:
@@ -88,6 +98,9 @@ def _preflight(settings: Settings) -> None:
             ("QUESTDB_PG_PORT", questdb.LOOPBACK, settings.questdb_pg_port),
             ("QUESTDB_HEALTH_PORT", questdb.LOOPBACK, settings.questdb_health_port),
         ]
+    if settings.gateway_port is not None:
+        ports.append(("GATEWAY_PORT", settings.bind, settings.gateway_port))
+        proxy.nginx()
     for variable, address, port in ports:
         _see_that_it_is_free(PREFIX + variable, address, port)
     supervision.socket_path(settings)
@@ -129,6 +142,9 @@ def _programs(settings: Settings, nodes: Sequence[Node]) -> list[Program]:
     ]
     if settings.questdb_url is None:
         programs.append(Program("questdb", "questdb", "questdb", DATABASE))
+    if settings.gateway_port is not None:
+        programs.append(Program("gateway", "gateway", "gateway", GATEWAY))
+        programs.append(Program("proxy", "proxy", "proxy", GATEWAY))
     for node in nodes:
         reactor = {f"{PREFIX}REACTOR_FILE": str(node.file)}
         programs.append(Program("reactors", node.name, "guard", REACTOR, reactor))
@@ -150,6 +166,8 @@ def _say_where(settings: Settings, nodes: Sequence[Node]) -> None:
     }
     if settings.questdb_url is None:
         lines["database"] = f"{lines['database']} (web console; user and password: {settings.state_dir / logins.FILE})"
+    if settings.gateway_port is not None:
+        lines["gateway"] = f"https://{settings.bind}:{settings.gateway_port}"
     for what, where in lines.items():
         watch.say(f"{what:<12} {where}")
     if password is not None:

@@ -2,6 +2,7 @@
 
 import sys
 from importlib.metadata import version
+from ipaddress import ip_address
 from pathlib import Path
 
 from loguru import logger
@@ -36,6 +37,7 @@ def run_web(settings: Settings) -> None:
         ),
         reader=Reader(logins.reader_host(settings), settings.questdb_pg_port, login.user, login.password),
         software=software,
+        console=console(settings),
     )
     stop = process.begin(settings, "web", login.password)
     with Folder(folder(settings)):
@@ -88,6 +90,14 @@ def address(settings: Settings) -> str:
     """Where a browser on this machine finds the page."""
     host = "127.0.0.1" if settings.web_bind == "0.0.0.0" else settings.web_bind  # noqa: S104 - compared, not bound
     return f"http://{host}:{settings.web_port}"
+
+
+def console(settings: Settings) -> str:
+    """Where a browser finds the database's own page: as named, else the local server's if our page is local too."""
+    if settings.questdb_console is not None:
+        return settings.questdb_console
+    local = settings.questdb_url is None and ip_address(settings.web_bind).is_loopback
+    return logins.database_address(settings) if local else ""
 
 
 def folder(settings: Settings) -> Path:

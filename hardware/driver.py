@@ -17,7 +17,8 @@ class Descriptor:
 
     `driver` is its registered name, `buses` the kinds of address it takes (`i2c`, `uart`, `none`),
     `longest_operation` the longest time in seconds that one call may take when everything is well,
-    `compensations` the quantities that it can be told (`temperature`, `salinity`, `pressure`).
+    `compensations` the quantities that it can be told (`temperature`, `salinity`, `pressure`), `optional` those that
+    it reads and that there may be none of when all is well.
     """
 
     driver: str
@@ -27,6 +28,7 @@ class Descriptor:
     longest_operation: float
     compensations: tuple[str, ...] = ()
     acts: tuple[Act, ...] = ()
+    optional: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class SensorDriver(ABC):
 
     @abstractmethod
     def read(self) -> Mapping[str, float]:
-        """Take one reading: quantity name to number in the quantity's unit. A quantity left out was not delivered."""
+        """Take one reading: quantity name to number in its unit. One left out failed, unless it is optional."""
 
     def compensate(self, quantity: str, value: float) -> None:
         """Tell the circuit what another sensor reads, in that quantity's unit; the driver renews it after a restart."""

@@ -37,6 +37,14 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """At most `limit` rows, behind the first `offset`."""
+
+    limit: int
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class EventRow:
     """Something that happened."""
 
@@ -118,24 +126,24 @@ def aggregated(  # noqa: PLR0913, PLR0917 - a question has that many sides
 
 
 def events(  # noqa: PLR0913 - each narrows it
-    reader: Reader, span: Span, limit: int, *, reactor: str = "", source: str = "", kind: str = ""
+    reader: Reader, span: Span, page: Page, *, reactor: str = "", source: str = "", kind: str = "", text: str = ""
 ) -> list[EventRow]:
-    """Find what happened, the newest first; an empty name is any."""
+    """Find what happened, the newest first; an empty name is any, `text` stands anywhere in source or text."""
     where = _where(reactor=reactor, source=source, kind=kind)
-    sql = (
-        f"SELECT ts, reactor, source, kind, text FROM events WHERE {_span(span)}{where} ORDER BY ts DESC LIMIT {limit}"
-    )
+    if text:
+        where += f" AND strpos(lower(source || ' ' || text), {literal(text.lower())}) > 0"
+    sql = f"SELECT ts, reactor, source, kind, text FROM events WHERE {_span(span)}{where}{_newest(page)}"
     return [EventRow(*row) for row in _rows(reader, sql)]
 
 
 def setting_changes(  # noqa: PLR0913 - each narrows it
-    reader: Reader, reactor: str, span: Span, limit: int, *, device: str = "", setting: str = ""
+    reader: Reader, reactor: str, span: Span, page: Page, *, device: str = "", setting: str = ""
 ) -> list[SettingChange]:
     """Find what was applied and rejected, the newest first; an empty name is any."""
     where = _where(reactor=reactor, device=device, setting=setting)
     sql = (
         "SELECT ts, device, setting, value, number, revision, state, author FROM settings"
-        f" WHERE {_span(span)}{where} ORDER BY ts DESC LIMIT {limit}"
+        f" WHERE {_span(span)}{where}{_newest(page)}"
     )
     return [SettingChange(*row) for row in _rows(reader, sql)]
 
@@ -210,10 +218,10 @@ def desired_documents(reader: Reader) -> dict[str, list[Document]]:
 
 
 def table_states(reader: Reader) -> list[TableState]:
-    """Return the health of every table. The only sign of a full disk: writes are acknowledged all the same."""
+    """Return the health of all that has rows. The only sign of a full disk: writes are acknowledged all the same."""
     sql = (
         "SELECT name, suspended, sequencerTxn - writerTxn, errorTag || ' ' || errorMessage FROM wal_tables()"
-        " ORDER BY name"
+        " JOIN tables() ON table_name = name WHERE table_type <> 'V' ORDER BY name"
     )
     return [
         TableState(name, suspended, lag, (error or "").strip()) for name, suspended, lag, error in _rows(reader, sql)
@@ -234,6 +242,10 @@ def _series(series: Series) -> str:
 
 def _span(span: Span) -> str:
     return f"ts >= {literal(span.since)} AND ts < {literal(span.until)}"
+
+
+def _newest(page: Page) -> str:
+    return f" ORDER BY ts DESC LIMIT {page.offset}, {page.offset + page.limit}"
 
 
 def _where(**names: str) -> str:

@@ -57,6 +57,7 @@ class Ingest:
     """Sends batches to one database. Of one thread; a call blocks for at most about the client's timeout."""
 
     def __init__(self, database: QuestDB) -> None:
+        self.address = database.address  # a gateway's, across a network
         self._database = database
         self._lines = Lines()
 

@@ -6,11 +6,16 @@ DatabaseError                 anything below
 └── SqlError                  the server understood and declined the statement
 """
 
+import ssl
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import urllib3
+
+GATEWAY = "reactorium-gateway"  # whom its certificate names, wherever it stands
 
 
 class DatabaseError(Exception):
@@ -29,19 +34,43 @@ class SqlError(DatabaseError):
     """The server declined a statement; the text is the server's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """How the two ends of a gateway prove who they are, as files in PEM: whom to believe, who I am, my secret key."""
+
+    authority: Path
+    own: Path
+    key: Path
+
+    def context(self) -> ssl.SSLContext:
+        """Read them. Raises `OSError` (`ssl.SSLError` is one) when a file is missing or none of what it should be."""
+        context = ssl.create_default_context(cafile=str(self.authority))
+        context.load_cert_chain(self.own, self.key)
+        return context
+
+
 class QuestDB:
     """One server. Thread safe; every call blocks for at most about `timeout` seconds. No retries: callers have them."""
 
-    def __init__(self, address: str, user: str, password: str, timeout: float = 5.0) -> None:
-        """`address` as `http://host:port`."""
+    def __init__(
+        self,
+        address: str,
+        user: str = "",
+        password: str = "",
+        timeout: float = 5.0,
+        certificates: Certificates | None = None,
+    ) -> None:
+        """`address` as `http://host:port`; with certificates it is a gateway's, `https://host:port`.
+
+        Raises `OSError` when the certificates cannot be read.
+        """
         self.address = address.rstrip("/")
-        self._pool = urllib3.PoolManager(
-            num_pools=1,
-            maxsize=2,
-            retries=False,
-            timeout=urllib3.Timeout(connect=timeout, read=timeout),
-            headers=urllib3.make_headers(basic_auth=f"{user}:{password}"),
-        )
+        how: dict[str, Any] = {"headers": urllib3.make_headers(basic_auth=f"{user}:{password}")}
+        if certificates is not None:
+            context = certificates.context()
+            how = {"ssl_context": context, "server_hostname": GATEWAY, "assert_hostname": GATEWAY}
+        wait = urllib3.Timeout(connect=timeout, read=timeout)
+        self._pool = urllib3.PoolManager(num_pools=1, maxsize=2, retries=False, timeout=wait, **how)
 
     def close(self) -> None:
         """Close the connections; a later call opens new ones."""
@@ -60,17 +89,21 @@ class QuestDB:
         response = self._request("POST", "/write?precision=n", body=lines)
         return response.status, response.data
 
-    def _ask(self, sql: str) -> dict[str, Any]:
+    def run(self, sql: str) -> tuple[int, bytes]:
+        """Run a statement, whatever becomes of it; returns HTTP status and body. Raises `Unreachable`."""
         response = self._request("GET", "/exec", fields={"query": sql})
-        match response.status:
-            case 200:
-                return msgspec.json.decode(response.data)  # type: ignore[no-any-return]
-            case 401 | 403:
+        return response.status, response.data
+
+    def _ask(self, sql: str) -> dict[str, Any]:
+        match self.run(sql):
+            case 200, body:
+                return msgspec.json.decode(body)  # type: ignore[no-any-return]
+            case 401 | 403, _:
                 raise LoginRefused(f"{self.address} refused the login")
-            case 400:
-                raise SqlError(_error_text(response.data))
-            case status:
-                raise Unreachable(f"{self.address} answered HTTP {status}: {_error_text(response.data)}")
+            case 400, body:
+                raise SqlError(_error_text(body))
+            case status, body:
+                raise Unreachable(f"{self.address} answered HTTP {status}: {_error_text(body)}")
 
     def _request(
         self, method: str, path: str, body: bytes | None = None, fields: dict[str, str] | None = None

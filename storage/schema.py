@@ -8,6 +8,7 @@ import secrets
 from dataclasses import dataclass, replace
 
 from storage.questdb import DatabaseError, QuestDB, SqlError, literal
+from storage.views import make_views
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,10 @@ TABLES = (
 )
 KEPT = frozenset({"samples", "events", "settings"})  # what spools send: losing one is losing history
 
-STEPS = (Step(1, 0, ()),)  # 1.0 is the tables as they are made
+STEPS = (
+    Step(1, 0, ()),  # the tables as they are made
+    Step(1, 1, ()),  # the views, which are made as the tables are
+)
 
 
 def ensure_schema(database: QuestDB) -> DatabaseIdentity:
@@ -114,6 +118,7 @@ def ensure_schema(database: QuestDB) -> DatabaseIdentity:
                 _run(database, statement)
             _wait_until_applied(database)
     _check(database)
+    make_views(database)
     if known is None:
         known = DatabaseIdentity(secrets.token_hex(16), 1, *reached)
     if (newest.major, newest.minor) != reached:
@@ -135,8 +140,8 @@ def read_identity(database: QuestDB) -> DatabaseIdentity | None:
 
 
 def table_names(database: QuestDB) -> frozenset[str]:
-    """Return the names of all tables."""
-    return frozenset(name for (name,) in database.query("SELECT table_name FROM tables()"))
+    """Return the names of all tables; views are none."""
+    return frozenset(name for (name,) in database.query("SELECT table_name FROM tables() WHERE table_type = 'T'"))
 
 
 def _create(table: Table) -> str:

@@ -19,10 +19,14 @@ from hypothesis import settings
 from actors.config import DatabaseLogin
 from deploy import questdb as local
 from storage.questdb import QuestDB, Unreachable
+from ui import accounts
 
-# How long an example took says how busy the machine is, and nothing of the code: benchmarks measure.
-settings.register_profile("reactorium", deadline=None)
+# How long an example took says how busy the machine is, and nothing of the code: benchmarks measure. A test for which
+# so many examples are too few asks for more.
+settings.register_profile("reactorium", deadline=None, max_examples=50)
 settings.load_profile("reactorium")
+
+accounts._COST["n"] = 2  # a password may be guessed quickly here
 
 READY = 60.0  # seconds; 2 on an idle machine
 STOP = 20.0

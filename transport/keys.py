@@ -83,6 +83,7 @@ class Peer:
     name: str
     role: Role
     key: str
+    certificate: str = ""  # serial number of its certificate for the gateway, hexadecimal; empty when it has none
 
 
 class PeerFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,6 +91,7 @@ class PeerFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     role: Role
     public_key: PublicKey
+    certificate: str = ""
 
 
 class AllowList:
@@ -135,7 +137,7 @@ def read_allow_list(folder: Path) -> tuple[AllowList, list[str]]:
         return AllowList(), [f"{folder}: {error.strerror}"]
     for path in paths:
         try:
-            peer = _read_peer(path)
+            peer = read_peer(path)
         except KeyFileError as error:
             faults.append(f"{path}: {error}")
             continue
@@ -145,7 +147,8 @@ def read_allow_list(folder: Path) -> tuple[AllowList, list[str]]:
     return AllowList(peers.values()), faults
 
 
-def _read_peer(path: Path) -> Peer:
+def read_peer(path: Path) -> Peer:
+    """Read one peer's file, `NAME.toml`. Raises `KeyFileError`."""
     if not is_name(path.stem):
         raise KeyFileError("the file's name must be a-z, then up to 31 of a-z 0-9 _ -")
     try:
@@ -154,7 +157,7 @@ def _read_peer(path: Path) -> Peer:
         raise KeyFileError(error.strerror or "cannot be read") from None
     except ValueError as error:  # msgspec's, tomllib's and the text codec's errors
         raise KeyFileError(line(str(error))) from None
-    return Peer(path.stem, found.role, found.public_key)
+    return Peer(path.stem, found.role, found.public_key, found.certificate)
 
 
 def write_peer(folder: Path, peer: Peer) -> None:
@@ -165,8 +168,9 @@ def write_peer(folder: Path, peer: Peer) -> None:
     """
     path = folder / f"{peer.name}.toml"
     temporary = folder / f".{peer.name}.{secrets.token_hex(8)}"
+    certificate = f"certificate = '{peer.certificate}'\n" if peer.certificate else ""
     try:
-        temporary.write_text(f"role = '{peer.role}'\npublic_key = '{peer.key}'\n", encoding="ascii")
+        temporary.write_text(f"role = '{peer.role}'\npublic_key = '{peer.key}'\n{certificate}", encoding="ascii")
         temporary.replace(path)
     except OSError as error:
         raise KeyFileError(f"{path}: {error.strerror}") from None

@@ -108,8 +108,19 @@ class ActInfo(Struct, frozen=True, kw_only=True):
     timed: bool = False
 
 
+class LimitsInfo(Struct, frozen=True, kw_only=True):
+    """The most that a device doses, in ml: at once, within any hour, within any day; none where there is no limit."""
+
+    dose: Number | None = None
+    hour: Number | None = None
+    day: Number | None = None
+
+
 class DeviceInfo(Struct, frozen=True, kw_only=True):
-    """A device as it is wired: what it can be told (ramp and cycle included), what it reports, its interlocks."""
+    """A device as it is wired: what it can be told (ramp and cycle included), what it reports, its interlocks.
+
+    `limits` are of one that doses; what it dosed within the last hour and day it reports as `dosed_hour`, `dosed_day`.
+    """
 
     name: Name
     label: Text
@@ -122,6 +133,7 @@ class DeviceInfo(Struct, frozen=True, kw_only=True):
     rules: Annotated[list[Text], Meta(max_length=32)] = []
     ramped: KnownName = ""
     cycled: KnownName = ""
+    limits: LimitsInfo | None = None
 
 
 class SensorInfo(Struct, frozen=True, kw_only=True):
@@ -183,10 +195,14 @@ class Reading(Struct, frozen=True, array_like=True):
 
 
 class Watching(Struct, frozen=True, array_like=True):
-    """A reactor that an operator watches, and the number of what it heard of it last; 0 for nothing."""
+    """A reactor that an operator watches, and the number of what it heard of it last; 0 for nothing.
+
+    `closely` asks for each reading when it is there, not with the next status.
+    """
 
     reactor: Name
     number: Count
+    closely: bool = False
 
 
 class Placed(Struct, frozen=True, array_like=True):
@@ -344,12 +360,16 @@ class Status(Message, frozen=True, kw_only=True):
 
 
 class Ack(Message, frozen=True, kw_only=True):
-    """manager -> reactor: I have it, report again in so many seconds; my time; the database when yours is another."""
+    """manager -> reactor: I have it, report again in so many seconds; my time; the database when yours is another.
+
+    `closely` tells that somebody looks: report whenever there is a new reading, too.
+    """
 
     TYPE = "ack"
     next_interval: Seconds
     database: Database | None = None
     time_us: Microseconds = 0
+    closely: bool = False
 
 
 class Change(Message, frozen=True, kw_only=True):

@@ -33,6 +33,7 @@ from transport.messages import (
 )
 
 MOST_WATCHED = 50  # reactors a connection, the protocol's limit
+CLOCK_STEP_US = 1_000_000  # a reactor's clock is followed only when it is off by more: a reading keeps its time
 DONE_KEPT = 20  # acts a reactor that are remembered here; the database has them all
 _WORSE: Mapping[Life, int] = {"ok": 0, "stale": 1, "lost": 2}
 
@@ -41,7 +42,8 @@ _WORSE: Mapping[Life, int] = {"ok": 0, "stale": 1, "lost": 2}
 class Twin:
     """What is known of one reactor. `manager` is empty while it is attached nowhere; `version` rises with every change.
 
-    `heard_us` is the wall time of the newest status, 0 before the first. `applied` are newer than `status`.
+    `heard_us` is the wall time of the newest status, 0 before the first; `boot_us` that of the reactor's boot.
+    `applied` are newer than `status`.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Twin:
     manager: str = ""
     life: Life = "lost"
     heard_us: int = 0
+    boot_us: int = 0
     attach: Attach | None = None
     status: Status | None = None
     desired: Mapping[str, Document] = field(default_factory=dict)
@@ -137,6 +140,7 @@ class Fleet:
         self._ids = count(1)
         self._versions = count(1)
         self._changed: set[str] = set()
+        self._close: frozenset[str] = frozenset()
 
     def take_changed(self) -> frozenset[str]:
         """Name the reactors whose twins are others since the last call."""
@@ -244,6 +248,11 @@ class Fleet:
                     self._replace(name, life=life)
         return actions
 
+    def look(self, names: frozenset[str], now: float) -> list[Action]:
+        """Watch these closely, and no others."""
+        changed, self._close = self._close ^ names, names
+        return [self._watch(group, now) for group in self._groups if group.up and not changed.isdisjoint(group.names)]
+
     # groups
 
     def _group(self, group_id: int) -> Group | None:
@@ -293,22 +302,26 @@ class Fleet:
 
     def _watch(self, group: Group, now: float) -> Say:
         group.due = now + self._interval
-        return Say(group.id, Watch(reactors=[Watching(name, number) for name, number in group.names.items()]))
+        watching = [Watching(name, number, name in self._close) for name, number in group.names.items()]
+        return Say(group.id, Watch(reactors=watching))
 
     # twins
 
     def _snapshot(self, said: Snapshot, wall_us: int) -> None:
         name = said.reactor
+        known = self.twins[name]
         if said.attach is None:  # what is known of it stays worth showing
-            if self.twins[name].life != "lost":
+            if known.life != "lost":
                 self._replace(name, life="lost")
             return
         self._replace(
             name,
             life=said.life,
-            attach=said.attach,
+            attach=known.attach
+            if known.attach == said.attach
+            else said.attach,  # the same is no news to those who look
             status=said.status,
-            heard_us=wall_us if said.status else self.twins[name].heard_us,
+            **_times(known, said.status, wall_us),
             desired=_by_target(said.desired or ()),
             desired_known=said.desired is not None,
             applied={one.target: one for one in said.applied},
@@ -327,7 +340,7 @@ class Fleet:
             said.reactor,
             life=said.life,
             status=said.status or twin.status,
-            heard_us=wall_us if said.status else twin.heard_us,
+            **_times(twin, said.status, wall_us),
             desired=desired,
             applied=applied,
             rejected={
@@ -342,6 +355,15 @@ class Fleet:
         twin = self.twins.get(name) or Twin(name)
         self.twins[name] = replace(twin, version=next(self._versions), **changes)  # type: ignore[arg-type]
         self._changed.add(name)
+
+
+def _times(twin: Twin, status: Status | None, wall_us: int) -> dict[str, int]:
+    """Tell what is new of a twin's times with a status that came at `wall_us`."""
+    if status is None:
+        return {}
+    boot_us = wall_us - status.now_us
+    steady = abs(boot_us - twin.boot_us) <= CLOCK_STEP_US
+    return {"heard_us": wall_us, "boot_us": twin.boot_us if steady else boot_us}
 
 
 def _by_target(documents: Iterable[Document]) -> dict[str, Document]:

@@ -138,6 +138,10 @@ class Operator:
         """
         return self._asked(act, act.valid_for + ACT_ANSWER)
 
+    def look(self, names: frozenset[str]) -> None:
+        """Hear the readings of these as soon as they are there, of all others when they report."""
+        self._post(lambda: self._do(self._fleet.look(names, self._now())))
+
     def remember(self, name: str, attach: Attach, documents: Iterable[Document]) -> None:
         """Take in what the database knows of a reactor that was never heard."""
         self._post(partial(self._fleet.remember, name, attach, tuple(documents)))

@@ -20,13 +20,14 @@ LAST_WORDS = 3  # seconds that open answers get when the process stops
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """Where to listen, whom to speak to, what to read. `software` is name and version."""
+    """Where to listen, whom to speak to, what to read. `software` is name and version, `console` as in `Parts`."""
 
     address: str
     port: int
     operator: OperatorConfig
     reader: Reader
     software: str
+    console: str = ""
 
 
 class WebServer:
@@ -37,7 +38,7 @@ class WebServer:
         self._wire = wire
         hub = Hub()
         self._operator = Operator(config.operator, wire, clock, hub.changed)
-        parts = Parts(self._operator, accounts, config.reader, hub, Throttle(), clock, config.software)
+        parts = Parts(self._operator, accounts, config.reader, hub, Throttle(), clock, config.software, config.console)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 make_app(parts),

@@ -36,7 +36,6 @@ BAUD_CODES = {300: termios.B300, 1200: termios.B1200, 2400: termios.B2400, 9600:
 BAUD_CODES |= {19200: termios.B19200, 38400: termios.B38400, 57600: termios.B57600, 115200: termios.B115200}
 INPUT_SPEED = 4  # index in what tcgetattr gives
 
-BUS_SOCKET, GPIO_SOCKET, CONTROL_SOCKET = "i2c.sock", "gpio.sock", "control.sock"
 PWM_CHIP, JOURNAL, KEPT = "pwmchip0", "journal.jsonl", "kept.json"
 
 Serve = Callable[[socket.socket], Callable[[], None]]
@@ -68,9 +67,9 @@ class Server:
             self._pwm = PwmChip(folder / PWM_CHIP, pins["pwm"], self._journal, changed)
             self._watch(self._pwm, self._look)
         if pins["gpio"]:
-            self._listen(folder / GPIO_SOCKET, partial(self._serve_frames, self._switch))
-        self._listen(folder / BUS_SOCKET, partial(self._serve_frames, self._transfer))
-        self._listen(folder / CONTROL_SOCKET, self._serve_control)
+            self._listen(folder / sockets.GPIO_SOCKET, partial(self._serve_frames, self._switch))
+        self._listen(folder / sockets.BUS_SOCKET, partial(self._serve_frames, self._transfer))
+        self._listen(folder / sockets.CONTROL_SOCKET, self._serve_control)
 
     def now(self) -> float:
         """Seconds of the vessel's time since it started."""
@@ -109,7 +108,7 @@ class Server:
             line.close()
         if self._pwm is not None:
             self._pwm.close()
-        for name in (BUS_SOCKET, GPIO_SOCKET, CONTROL_SOCKET):
+        for name in (sockets.BUS_SOCKET, sockets.GPIO_SOCKET, sockets.CONTROL_SOCKET):
             (self._folder / name).unlink(missing_ok=True)
         self._journal.close()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+BUS_SOCKET, GPIO_SOCKET, CONTROL_SOCKET = "i2c.sock", "gpio.sock", "control.sock"  # in a vessel's folder
 LONGEST_PATH = 107  # bytes in sockaddr_un.sun_path beside the final NUL: Linux unix(7)
 
 

@@ -1,27 +1,37 @@
-"""Desired against applied, from operator to reactor, on a network that loses, repeats and reorders.
+"""Desired against applied, and acts, from operator to hardware, on a network that loses, repeats and reorders.
 
-Two managers share one database; each may be restarted, and so may the reactor, whose applied documents are on its disk.
-Whatever happens: revisions never go back, one revision means one document, what was accepted is followed or kept, and
-once the faults end the reactor follows the newest that was accepted, or has rejected it.
+Two managers share one database; each may be restarted, and so may the reactor, whose devices are the real ones: their
+documents and journals are on its disk. Whatever happens: revisions never go back, one revision means one document, what
+was accepted is followed or kept, and once the faults end the reactor follows the newest that was accepted, or has
+rejected it. An act is done at most once, however often it is asked for and sent, and everybody who asked is answered.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
+from actors.asked_acts import LONGEST
 from actors.desired_store import Job, perform
 from actors.desk import Desk
+from actors.live import Around, Faults, Live, Vitals
+from actors.targets import Do, Follow
+from actors.ticker import Ticker
+from actors.timebase import Timebase
 from actors.wants import Numbering
 from tests.actors.archive import Archive
-from tests.actors.conftest import FakeClock
+from tests.actors.conftest import FakeClock, Kept
 from tests.actors.test_desk import DATABASE, device, wish
+from tests.actors.test_device import FakeCircuit, FakeOutput, Scene
 from transport.keys import Peer
 from transport.messages import (
     Accepted,
-    Applied,
+    Act,
     AppliedState,
     Attach,
     Attached,
@@ -29,6 +39,7 @@ from transport.messages import (
     Change,
     Conflict,
     Document,
+    Done,
     Error,
     Header,
     Message,
@@ -39,34 +50,82 @@ from transport.session import Session
 from transport.wire import Outgoing, Received
 
 TARGETS = ("heater", "light")
-BAD = 13.0  # a duty that the reactor rejects
+PUMP = "pump"  # takes no documents here, but doses
+DRIVERS: dict[str, type[FakeOutput]] = {"heater": FakeOutput, "light": FakeOutput, PUMP: FakeCircuit}
+BAD = 113.0  # a duty that the reactor rejects
+VALID = 5.0  # seconds within which an act may begin
 WEB = b"web"
+MEMORY = next((folder for folder in ("/dev/shm",) if Path(folder).is_dir()), None)  # a disk that syncs at once
 
 
-@dataclass
 class Reactor:
-    """Follows documents as docs/protocol.md says; `applied` is on its disk."""
+    """The real devices over pretended hardware. What is on its disk and its hardware outlives it."""
 
-    applied: dict[str, Document] = field(default_factory=dict)
-    rejected: set[int] = field(default_factory=set)
-    session: Session | None = None
-    manager: int = 0
-    attaching: int = 0  # the number of the attach whose answer it waits for
+    def __init__(self, clock: FakeClock, folder: Path) -> None:
+        self.clock = clock
+        self.folder = folder
+        self.session: Session | None = None
+        self.manager = 0
+        self.attaching = 0  # the number of the attach whose answer it waits for
+        self.rejected: set[int] = set()
+        self.dosed: list[float] = []  # volumes, as the hardware was told
+        self.scenes: dict[str, Scene] = {}
+        self.start()
+
+    def start(self) -> None:
+        """Begin, after a kill at any moment."""
+        self._count()
+        for name, driver in DRIVERS.items():
+            kept = Kept()
+            around = Around(
+                reactor="r1",
+                clock=self.clock,
+                ticker=Ticker(self.clock),
+                timebase=Timebase("boot", lambda: True),
+                live=Live(self.clock, {}),
+                vitals=Vitals(),
+                faults=Faults("r1", self.clock, lambda event, kept=kept: kept([event])),  # type: ignore[misc]
+            )
+            scene = Scene(around, self.clock, kept, self.folder / name)
+            scene.name = name
+            self.scenes[name] = scene.start(driver)
 
     def states(self) -> list[AppliedState]:
-        documents = [
-            self.applied.get(target) or Document(target=target, revision=0, author="", values={}) for target in TARGETS
-        ]
-        return [AppliedState(one.target, one.revision, one.author, one.values, {}) for one in documents]
+        return [scene.state for scene in self.scenes.values()]
 
-    def take(self, wanted: Document) -> Message:
-        now = self.applied.get(wanted.target)
-        if now is None or wanted.revision > now.revision:
-            if wanted.values["duty"] == BAD:
-                self.rejected.add(wanted.revision)
-                return Rejected(target=wanted.target, revision=wanted.revision, reason="bad")
-            self.applied[wanted.target] = wanted
-        return Applied(target=wanted.target, revision=self.applied[wanted.target].revision, read_back={})
+    def revision(self, target: str) -> int:
+        return self.scenes[target].state.revision
+
+    def take(self, asked: Document | Act, number: int) -> None:
+        """Hand over what a manager asks for."""
+        target = asked.target
+        message = Follow(asked, number) if isinstance(asked, Document) else Do(asked, self.clock.now_ns, number)
+        self.scenes[target].device.handle(message)
+
+    def said(self) -> list[Message]:
+        """Take what the devices said since."""
+        messages = [message for scene in self.scenes.values() for message, _ in scene.said]
+        for scene in self.scenes.values():
+            scene.said.clear()
+        self.rejected |= {message.revision for message in messages if isinstance(message, Rejected)}
+        self._count()
+        return messages
+
+    def settle(self) -> None:
+        """Let the devices do what is due."""
+        for scene in self.scenes.values():
+            scene.settle()
+
+    def end_dose(self) -> None:
+        self.scenes[PUMP].driver.register["running"] = False
+
+    def _count(self) -> None:
+        """Note what was dosed, and that it was not dosed before."""
+        if PUMP in self.scenes:
+            log = self.scenes[PUMP].driver.log
+            self.dosed += [entry[1]["volume"] for entry in log if isinstance(entry, tuple)]
+            log.clear()
+        assert len(set(self.dosed)) == len(self.dosed)
 
 
 @dataclass(frozen=True)
@@ -93,7 +152,12 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.clock = FakeClock()
         self.archive = Archive()
-        self.reactor = Reactor()
+        self.disk = TemporaryDirectory(dir=MEMORY)
+        folder = Path(self.disk.name)
+        for name in DRIVERS:
+            (folder / name).mkdir()
+        self.reactor = Reactor(self.clock, folder)
+        self.defaults = {state.target: state.values for state in self.reactor.states()}
         self.numberings = [Numbering(0), Numbering(1)]
         self.desks = [self.make(0), self.make(1)]
         self.jobs: list[tuple[int, Job]] = []
@@ -101,9 +165,12 @@ class Life(RuleBasedStateMachine):
         self.down: list[Down] = []
         self.ids = 0
         self.waiting: set[tuple[int, int]] = set()  # sets without an answer: manager and id
+        self.acts: dict[int, tuple[int, int]] = {}  # by their number: manager and id of who asked last, unanswered
+        self.numbers = 0  # acts so far
         self.accepted: dict[str, int] = dict.fromkeys(TARGETS, 0)
         self.seen: dict[tuple[str, int], Document] = {}
         self.highest: dict[str, int] = dict.fromkeys(TARGETS, 0)
+        self.followed: dict[str, int] = dict.fromkeys(TARGETS, 0)
         self.epoch = 0
         self.returns = False
 
@@ -120,9 +187,22 @@ class Life(RuleBasedStateMachine):
         """It is attached; whether it attaches again once the faults end."""
         self.returns = returns
         self.attach(0)
-        self.settle()
+        self.settle()  # the database is asked,
+        self.settle()  # and it is let in
+        assert self.reactor.session
 
-    @rule(manager=st.integers(0, 1))
+    @rule(manager=st.integers(0, 1), what=st.sampled_from(["move", "manager", "reactor", "away", "back"]))
+    def trouble(self, manager: int, what: str) -> None:
+        match what:
+            case "move":
+                self.attach(manager)
+            case "manager":
+                self.restart_manager(manager)
+            case "reactor":
+                self.restart_reactor()
+            case "away" | "back":
+                self.archive.away = what == "away"
+
     def attach(self, manager: int) -> None:
         """The reactor was placed, here or there; what was on its way over the old connection is lost."""
         self.epoch += 1
@@ -136,7 +216,7 @@ class Life(RuleBasedStateMachine):
             label="",
             software="1",
             sensors=[],
-            devices=[device(target) for target in TARGETS],
+            devices=[device(target) for target in DRIVERS],
             applied=self.reactor.states(),
         )
         self.up.append(Up(manager, Header(type="attach", id=self.ids), attach))
@@ -190,9 +270,22 @@ class Life(RuleBasedStateMachine):
         received = Received(peer, WEB, header, wanted, self.clock.now_ns)
         self.send(manager, self.desks[manager].hear(received, self.clock.wall_us()))
 
+    @rule(manager=st.integers(0, 1), old=st.booleans())
+    def dose(self, manager: int, old: bool) -> None:
+        """Ask for a dose; for one that was asked for before, too."""
+        if not old or not self.numbers:
+            self.numbers += 1
+        self.ask_dose(manager, self.numbers)
+
+    @rule()
+    def end_dose(self) -> None:
+        self.reactor.end_dose()
+
     @rule(seconds=st.sampled_from([0.5, 1.0, 3.0, 20.0]))
     def wait(self, seconds: float) -> None:
         self.clock.advance(seconds)
+        self.reactor.settle()
+        self.answer_managers()
         for manager, desk in enumerate(self.desks):
             out, _ = desk.tick(self.now)
             self.send(manager, out)
@@ -212,21 +305,22 @@ class Life(RuleBasedStateMachine):
             if fate == "done":
                 self.send(manager, self.desks[manager].finish(result, self.now))
 
-    @rule(away=st.booleans())
-    def database(self, away: bool) -> None:
-        self.archive.away = away
+    @rule()
+    def calm(self) -> None:
+        """All that is on its way arrives."""
+        self.settle()
 
-    @rule(manager=st.integers(0, 1))
     def restart_manager(self, manager: int) -> None:
         self.clock.advance(0.1)
         self.numberings[manager] = Numbering(manager)
         self.desks[manager] = self.make(manager)
         self.waiting = {one for one in self.waiting if one[0] != manager}
+        self.acts = {number: asker for number, asker in self.acts.items() if asker[0] != manager}
         self.jobs = [one for one in self.jobs if one[0] != manager]
 
-    @rule()
     def restart_reactor(self) -> None:
         self.reactor.session = None
+        self.reactor.start()
         self.attach(self.reactor.manager)
 
     # how it is carried out
@@ -253,20 +347,47 @@ class Life(RuleBasedStateMachine):
             elif manager == self.reactor.manager:
                 self.down.append(Down(manager, one))
 
+    def ask_dose(self, manager: int, number: int) -> None:
+        self.ids += 1
+        asked = Act(
+            reactor="r1",
+            act=f"act-{number:08d}",
+            target=PUMP,
+            kind="dose",
+            arguments={"volume": float(number)},
+            valid_for=VALID,
+            author="eva",
+        )
+        self.acts[number] = manager, self.ids
+        received = Received(
+            Peer("web", "operator", "o" * 40), WEB, Header(type="act", id=self.ids), asked, self.clock.now_ns
+        )
+        self.send(manager, self.desks[manager].hear(received, self.clock.wall_us()))
+
     def answer(self, manager: int, out: Outgoing) -> None:
         """What an operator is told must be true when it is told."""
+        if isinstance(out.message, Done):
+            self.answer_dose(manager, out.reply_to, out.message)
+            return
         self.waiting.remove((manager, out.reply_to))  # exactly one answer
         match out.message:
             case Accepted(target=target, revision=revision, delivered=True):
-                assert self.reactor.applied[target].revision >= revision
+                assert self.reactor.revision(target) >= revision
                 self.accepted[target] = max(revision, self.accepted[target])
             case Accepted(target=target, revision=revision):
                 assert self.archive.revision("r1", target) >= revision
                 self.accepted[target] = max(revision, self.accepted[target])
             case Conflict(document=newer):
                 self.know(newer)
-            case Rejected(target=target, revision=revision, reason="bad"):
+            case Rejected(revision=revision, mistakes=[_]):
                 assert revision in self.reactor.rejected
+
+    def answer_dose(self, manager: int, reply_to: int, done: Done) -> None:
+        number = int(done.act.removeprefix("act-"))
+        if done.state in {"begun", "done"}:
+            assert float(number) in self.reactor.dosed
+        if done.state != "begun" and self.acts.get(number) == (manager, reply_to):
+            del self.acts[number]
 
     def deliver(self, message: Down) -> None:
         out, reactor = message.out, self.reactor
@@ -279,22 +400,36 @@ class Life(RuleBasedStateMachine):
                         self.follow(wanted)
             case Change(document=wanted) if reactor.session and reactor.session.hear(header) == "ok":
                 self.follow(wanted)
+            case Act() as act if reactor.session and reactor.session.hear(header) == "ok":
+                reactor.take(act, 1)
+                self.answer_managers()
             case Error(code="session"):
                 reactor.session = None
 
     def follow(self, wanted: Document) -> None:
         self.know(wanted)
-        self.say(self.reactor.take(wanted))
+        self.reactor.take(wanted, 1)
+        self.answer_managers()
+
+    def answer_managers(self) -> None:
+        """Say what the devices said; without a session nobody hears it."""
+        for message in self.reactor.said():
+            if self.reactor.session is not None:
+                self.say(message)
 
     def know(self, wanted: Document) -> None:
         if wanted.revision:
-            assert self.seen.setdefault((wanted.target, wanted.revision), wanted) == wanted
+            # one that a manager learned from the reactor has what was left out, too
+            whole = replace(wanted, values={**self.defaults[wanted.target], **wanted.values})
+            assert self.seen.setdefault((wanted.target, wanted.revision), whole) == whole
             self.highest[wanted.target] = max(wanted.revision, self.highest[wanted.target])
 
     @invariant()
     def revisions_rise(self) -> None:
-        for target, now in self.reactor.applied.items():
-            assert now.revision <= self.highest[target]
+        for target in TARGETS:
+            now = self.reactor.revision(target)
+            assert self.followed[target] <= now <= self.highest[target]
+            self.followed[target] = now
         for row in self.archive.rows:
             self.know(row.document)
 
@@ -309,12 +444,29 @@ class Life(RuleBasedStateMachine):
             if self.reactor.session is None:  # its attach, or the answer, was lost
                 self.attach(self.reactor.manager)
         assert not self.waiting
+        self.know_all_acts()
+        self.disk.cleanup()
         for target in TARGETS:
-            now = self.reactor.applied.get(target)
-            followed = now.revision if now else 0
+            followed = self.reactor.revision(target)
             kept = self.archive.revision("r1", target)
             assert followed >= self.accepted[target] or {kept, self.accepted[target]} & self.reactor.rejected
             assert kept >= followed
+
+    def know_all_acts(self) -> None:
+        """Whoever asked is answered, and every act that was begun is known, whatever became of it."""
+        self.wait(LONGEST)  # a word that was lost is waited for so long
+        self.settle()
+        assert not self.acts
+        dosed = list(self.reactor.dosed)
+        self.reactor.end_dose()
+        self.attach(self.reactor.manager)
+        for _ in range(3):
+            self.settle()
+        for number in map(int, dosed):
+            self.ask_dose(self.reactor.manager, number)
+            self.settle()
+            assert number not in self.acts
+        assert self.reactor.dosed == dosed
 
     def settle(self) -> None:
         if self.reactor.session:
@@ -338,4 +490,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=120, stateful_step_count=60, deadline=None)
+TestLife.settings = settings(max_examples=40, stateful_step_count=60)

@@ -653,6 +653,20 @@ def test_a_renewed_watch_is_silent_unless_something_was_missed(stage: Stage) -> 
     assert again.number == snapshot.number + 1
 
 
+def test_a_reactor_learns_that_somebody_looks_closely(stage: Stage) -> None:
+    def closely() -> bool:
+        ack = only(stage.report())
+        assert isinstance(ack, Ack)
+        return ack.closely
+
+    watching(stage, route=MAX)
+    assert not closely()
+    stage.operator(Watch(reactors=[Watching("r1", 0, closely=True)]))
+    assert closely()
+    watching(stage)
+    assert not closely()
+
+
 def test_a_watch_that_is_not_renewed_ends(stage: Stage) -> None:
     watching(stage)
     watching(stage, route=MAX)

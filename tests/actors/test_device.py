@@ -138,6 +138,7 @@ class Scene:
         self.clock = clock
         self.kept = kept
         self.folder = folder
+        self.name = "d"
         self.said: list[tuple[Message, int]] = []
         self.file: dict[str, Value] = {}
         self.interlocks: list[Interlock] = []
@@ -151,14 +152,18 @@ class Scene:
         if not restart:
             self.claims = Claims(self.interlocks)
         self.driver = driver(self.clock)
-        shape = shape_of(driver.descriptor, self.driver.settings, rules_of("d", self.interlocks))
-        target = Target("d", shape.all(), self.file, KeptFile(self.folder / "d.json"))
+        self.drive(self.driver)
+        return self
+
+    def drive(self, driver: DeviceDriver) -> None:
+        """Make the device of a driver that was made."""
+        shape = shape_of(driver.descriptor, driver.settings, rules_of(self.name, self.interlocks))
+        target = Target(self.name, shape.all(), self.file, KeptFile(self.folder / "d.json"))
         journal = Journal(self.folder / "d.jsonl", self.limits, clock=self.clock, boot="boot", wall=self.clock.wall_us)
         hearers = Hearers(say=self._say, keep=self.kept)
-        wired = WiredDevice(target, self.driver, shape, journal)
+        wired = WiredDevice(target, driver, shape, journal)
         self.device = Device(lambda _: None, wired, self.around, self.claims, hearers)
         self.device.begin()
-        return self
 
     def _say(self, message: Message, reply_to: int) -> None:
         self.watched()
@@ -178,7 +183,7 @@ class Scene:
     def follow(self, revision: int, reply_to: int = 1, **values: Value) -> Message | None:
         """Hand a document over; what was answered."""
         before = len(self.said)
-        document = Document(target="d", revision=revision, author="ada", values=values)
+        document = Document(target=self.name, revision=revision, author="ada", values=values)
         self.device.handle(Follow(document, reply_to))
         return self.said[-1][0] if len(self.said) > before else None
 
@@ -189,7 +194,7 @@ class Scene:
         given = {"volume": volume, "duration": duration}
         arguments = {name: value for name, value in given.items() if value is not None}
         asked = messages.Act(
-            reactor="tank", act=act, target="d", kind=kind, arguments=arguments, valid_for=10.0, author="ada"
+            reactor="tank", act=act, target=self.name, kind=kind, arguments=arguments, valid_for=10.0, author="ada"
         )
         self.device.handle(Do(asked, self.clock.now_ns, 5))
 

@@ -12,6 +12,7 @@ import pykka
 import pytest
 
 from actors.launcher import (
+    EngineStops,
     Halt,
     Launch,
     Launched,
@@ -30,7 +31,7 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.pids: dict[int, int] = {}
-        self.broken = False
+        self.broken = self.stops = False
 
     def start(self, number: int) -> None:
         self._check()
@@ -48,6 +49,8 @@ class FakeEngine:
         pass
 
     def _check(self) -> None:
+        if self.stops:
+            raise EngineStops
         if self.broken:
             raise LauncherError("out of order")
 
@@ -203,6 +206,28 @@ def test_a_fault_is_told_in_supervisors_words(launcher: SupervisorLauncher, supe
     supervisor.fault = Fault(10, "BAD_NAME: manager:manager_01")
     with pytest.raises(LauncherError, match="supervisor: BAD_NAME: manager:manager_01"):
         launcher.start(1)
+
+
+def test_a_supervisor_that_stops_is_no_error(launcher: SupervisorLauncher, supervisor: FakeSupervisor) -> None:
+    supervisor.fault = Fault(6, "SHUTDOWN_STATE")
+    with pytest.raises(EngineStops):
+        launcher.start(1)
+
+
+def test_nobody_is_told_of_an_engine_that_stops(
+    actor: pykka.ActorRef[LauncherActor], heard: list[object], engine: FakeEngine, clock: FakeClock, ticker: Ticker
+) -> None:
+    engine.stops = True
+    for message in (Launch(1), Halt(1)):
+        actor.tell(message)
+    ticker.ring()
+    settle(actor)
+    assert heard == []
+    engine.stops = False
+    clock.advance(1)
+    ticker.ring()
+    settle(actor)
+    assert heard == [Running({})]
 
 
 def test_a_supervisor_that_is_away_is_an_error_and_is_found_again(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import count
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import link_core, placement
@@ -413,7 +413,6 @@ def assert_all_is_well(world: World) -> None:
         assert reactor.attached_epochs == sorted(reactor.attached_epochs)
 
 
-@settings(deadline=None, max_examples=100)
 @given(
     seed=st.integers(0, 2**32),
     reactors=st.integers(1, MOST),

@@ -3,6 +3,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -14,6 +15,7 @@ from actors.link_core import (
     Close,
     Down,
     Event,
+    Fresh,
     Heard,
     LinkCore,
     LogTo,
@@ -91,9 +93,12 @@ class Bench:
             Heard(self.connection, Header(type=body.TYPE, id=1, session=session, sequence=sequence), body)
         )
 
-    def ack(self, next_interval: float = 5.0, database: Database | None = None) -> list[Action]:
+    def ack(
+        self, next_interval: float = 5.0, database: Database | None = None, *, closely: bool = False
+    ) -> list[Action]:
         self.sequence += 1
-        return self.hear(Ack(next_interval=next_interval, database=database), SESSION, self.sequence)
+        ack = Ack(next_interval=next_interval, database=database, closely=closely)
+        return self.hear(ack, SESSION, self.sequence)
 
     def joining(self) -> "Bench":
         self.wait()
@@ -382,18 +387,57 @@ def test_every_state_is_reached() -> None:
 
 
 EVENTS = st.one_of(
-    st.sampled_from(["tick", "say", "rewired"]),
+    st.sampled_from(["tick", "say", "rewired", "fresh"]),
     st.just(CHANGE),
     st.just("wait"),
     st.just("up"),
     st.just("down"),
     st.builds(lambda epoch: structs.replace(WELCOME, epoch=epoch), st.integers(5, 12)),
     st.just(ATTACHED),
-    st.builds(Ack, next_interval=st.floats(0, 1e6)),
+    st.builds(Ack, next_interval=st.floats(0, 1e6), closely=st.booleans()),
     st.builds(
         Error, code=st.sampled_from(["session", "epoch", "later", "internal"]), text=st.just(""), retry=st.floats(0, 60)
     ),
 )
+
+
+def test_a_new_reading_is_reported_at_once_while_somebody_looks() -> None:
+    bench = Bench().attached()
+    bench.ack(closely=True)
+    bench.now += 2 * SECOND
+    assert bench.event(Fresh()) == []
+    assert kinds(bench.wait()) == [SendStatus]
+    assert bench.pause == 5
+
+
+def test_readings_that_come_together_are_one_report() -> None:
+    bench = Bench().attached()
+    bench.ack(closely=True)
+    bench.now += 2 * SECOND
+    bench.event(Fresh())
+    bench.wait()
+    for _ in range(3):
+        bench.now += SECOND // 100
+        assert bench.event(Fresh()) == []
+    assert bench.pause == pytest.approx(0.07)
+    assert kinds(bench.wait()) == [SendStatus]
+
+
+def test_a_new_reading_waits_for_the_next_status_when_nobody_looks() -> None:
+    bench = Bench().attached()
+    bench.event(Fresh())
+    assert bench.pause == 5
+    bench.ack(closely=True)
+    bench.ack()
+    bench.event(Fresh())
+    assert bench.pause == 5
+    bench.ack(closely=True)
+    bench.hear(Error(code="session", text=""))
+    bench.wait()
+    bench.up()
+    bench.hear(ATTACHED)
+    bench.event(Fresh())
+    assert bench.pause == 5
 
 
 def event_of(bench: Bench, what: str | Message, connection: int, sequence: int) -> Event:
@@ -406,6 +450,7 @@ def event_of(bench: Bench, what: str | Message, connection: int, sequence: int) 
         "down": Down(connection, ""),
         "say": Say(APPLIED, sequence),
         "rewired": Rewired(),
+        "fresh": Fresh(),
     }
     return events.get(what, Tick())
 

@@ -1,6 +1,6 @@
 import pytest
 
-from actors.live import SAY_AGAIN, Around, Faults
+from actors.live import SAY_AGAIN, Around, Faults, Live
 from hardware.values import Quality, Reading
 from tests.actors.conftest import FakeClock, Kept
 
@@ -25,6 +25,13 @@ def test_the_newest_reading_is_given_and_grows_stale(around: Around, clock: Fake
     assert [(sensor, r.value, r.quality) for sensor, r in live.snapshot()] == [("ph", 7.0, Quality.OK)]
     clock.advance(0.001)
     assert [(r.value, r.quality) for _, r in live.snapshot()] == [(7.0, Quality.STALE)]
+
+
+def test_new_readings_are_told(clock: FakeClock) -> None:
+    told: list[Reading | None] = []
+    live = Live(clock, {"ph": 12.0}, fresh=lambda: told.append(live.get("ph", "ph")))
+    live.put("ph", [reading(clock)])
+    assert told == [reading(clock)]
 
 
 def test_a_reading_without_a_value_stays_what_it_is(around: Around, clock: FakeClock) -> None:

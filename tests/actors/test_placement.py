@@ -343,9 +343,7 @@ class Chaos(RuleBasedStateMachine):
 
 
 TestChaos = Chaos.TestCase
-TestChaos.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestChaos.settings = settings(max_examples=40, stateful_step_count=30, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture

@@ -178,6 +178,20 @@ def test_a_sample_tick_is_kept_and_a_live_tick_is_not(sensor: Sensor, clock: Fak
     assert kept.events == []
 
 
+def test_what_is_optional_may_be_absent_and_is_no_fault(
+    sensor: Sensor, clock: FakeClock, kept: Kept, probe: FakeProbe, around: Around
+) -> None:
+    probe.descriptor = replace(FakeProbe.descriptor, optional=frozenset({"mv"}))  # type: ignore[misc]
+    probe.answer = lambda: {"ph": 7.0}
+    tick(sensor, clock)
+    assert [(one.quantity, one.quality) for one in kept.samples] == [("ph", "ok")]
+    assert around.live.get("ph", "mv") is None
+    assert around.faults.current() == []
+    probe.answer = dict
+    tick(sensor, clock, 10.0)
+    assert [(one.quantity, one.quality) for one in kept.samples[1:]] == [("ph", "fault")]
+
+
 def test_every_read_is_shown_live(sensor: Sensor, clock: FakeClock, around: Around) -> None:
     tick(sensor, clock)
     tick(sensor, clock, 4.1)

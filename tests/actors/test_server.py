@@ -1,7 +1,7 @@
 """Coordinator and managers in this process, over real sockets; the process engine and the database are fakes."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
@@ -434,23 +434,28 @@ def report_for_ever(reactor: Peerage, line: Line) -> None:
 
 
 def test_reactors_are_told_of_another_database(join: Join, schema: Schema) -> None:
-    reactor = join("r1")
-    line = reactor.attach()
-    stamp = told(reactor, line, "").stamp
-    assert isinstance(answer := reactor.report(line, 7.0, stamp), Ack)
-    assert answer.database is None
+    acks = acknowledged(join("r1"))
+    next(acks)
+    stamp = told(acks, "").stamp
+    assert acks.send(stamp).database is None
     schema.identity = DatabaseIdentity("b" * 32, 1, 1, 0)
-    assert told(reactor, line, stamp).identity == "b" * 32
+    assert told(acks, stamp).identity == "b" * 32
 
 
-def told(reactor: Peerage, line: Line, stamp: str) -> Database:
-    """Report until the ack names a database."""
+def acknowledged(reactor: Peerage) -> Generator[Ack, str, None]:
+    """Report the stamps that are sent here, attaching again whenever a busy machine has let the session end."""
+    stamp = yield Ack(next_interval=INTERVAL)
     while True:
-        answer = reactor.report(line, 7.0, stamp)
-        assert isinstance(answer, Ack)
-        if answer.database is not None:
-            return answer.database
+        line = reactor.attach()
+        while isinstance(answer := reactor.report(line, 7.0, stamp), Ack):
+            stamp = yield answer
+
+
+def told(acks: Generator[Ack, str, None], stamp: str) -> Database:
+    """Report until the ack names a database."""
+    while (database := acks.send(stamp).database) is None:
         threading.Event().wait(INTERVAL / 10)  # the coordinator tells the manager at its next heartbeat
+    return database
 
 
 def test_without_a_database_reactors_are_placed_all_the_same(join: Join, schema: Schema) -> None:

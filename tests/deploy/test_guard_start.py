@@ -18,6 +18,8 @@ from hardware.clock import SystemClock
 from hardware.driver import Wiring
 from hardware.drivers.switch import Switch
 from hardware.safe import I2cWrite, LineWrite
+from hardware.vessel.config import VesselConfig
+from hardware.vessel.server import Server
 from tests.deploy.conftest import MakeSettings
 from tests.deploy.test_examples import find, find_device
 
@@ -47,6 +49,7 @@ def execs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Execs]:
     monkeypatch.setattr(guard_start, "driver_class", find)
     monkeypatch.setattr(guard_start, "device_class", find_device)
     monkeypatch.setattr(guard_start, "PATIENCE", 0.0)
+    monkeypatch.setattr(guard_start, "VESSELS", 0.0)
     yield made
     for plan in made.plans:
         os.close(plan.lock)
@@ -108,6 +111,24 @@ def test_a_reactor_that_still_runs_is_left_alone(
     monkeypatch.setattr("deploy.guard_start.time.sleep", lambda _seconds: running.close())
     monkeypatch.setattr(guard_start, "Folder", lambda _path: Folder(folder / "another"))  # the first try has the lock
     become(settings)
+
+
+def test_a_vessel_that_starts_with_it_is_waited_for(
+    make_settings: MakeSettings, execs: Execs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(REACTOR_FILE=BIOREACTOR)
+    folder = settings.state_dir / "vessels" / "bioreactor"
+    waits: list[Server] = []
+
+    def sleep(_seconds: float) -> None:
+        waits.append(Server(VesselConfig(folder, ()), SystemClock()))
+
+    monkeypatch.setattr(guard_start, "VESSELS", 20.0)
+    monkeypatch.setattr("deploy.guard_start.time.sleep", sleep)
+    folder.mkdir(parents=True)
+    become(settings)
+    assert (len(waits), len(execs.plans)) == (1, 1)
+    waits[0].close()
 
 
 def test_a_wrong_file_starts_nothing(make_settings: MakeSettings, execs: Execs, tmp_path: Path) -> None:

@@ -138,7 +138,8 @@ def test_it_can_attach_and_report_and_be_shown(wires: Wires) -> None:
     inventory = wires.inventory
     sensors, devices = inventory.sensors(), inventory.devices
     assert (len(sensors), len(devices)) == (MOST_SENSORS + 1, MOST_DEVICES)
-    applied = [state(info) for info in (*sensors, *devices)]
+    infos: list[SensorInfo | DeviceInfo] = [*sensors, *devices]
+    applied = [state(info) for info in infos]
     attach = Attach(epoch=1, label=LABEL, software="1", sensors=sensors, devices=devices, applied=applied)
     make = partial(Reading, value=LARGEST / 3, quality="out_of_range", taken_us=2**62)
     status = Status(

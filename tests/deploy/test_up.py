@@ -7,6 +7,7 @@ import pytest
 
 from deploy import keyring, logins, questdb, up
 from deploy.errors import ConfigurationError, StartError
+from deploy.settings import Settings
 from tests.conftest import free_ports
 from tests.deploy.conftest import MakeSettings
 from tests.deploy.test_examples import find
@@ -17,9 +18,13 @@ def _drivers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(up, "driver_class", find)
 
 
+def nodes_of(settings: Settings) -> list[up.Node]:
+    return up._nodes([(file, None) for file in settings.reactor_file] or up._examples(), settings)
+
+
 def test_without_a_file_the_examples_run_on_vessels(make_settings: MakeSettings) -> None:
     settings = make_settings()
-    nodes = up._nodes(settings)
+    nodes = nodes_of(settings)
     assert [node.name for node in nodes] == list(up.EXAMPLES)
     programs = up._programs(settings, nodes)
     assert [program.command for program in programs].count("vessel") == 3
@@ -30,7 +35,7 @@ def test_without_a_file_the_examples_run_on_vessels(make_settings: MakeSettings)
 def test_a_named_file_runs_without_a_vessel(make_settings: MakeSettings) -> None:
     file = Path("deploy/examples/aquarium.toml").absolute()
     settings = make_settings(REACTOR_FILE=file, QUESTDB_URL="http://db.example:9000")
-    programs = up._programs(settings, up._nodes(settings))
+    programs = up._programs(settings, nodes_of(settings))
     assert [program.name for program in programs] == ["coordinator", "web", "aquarium"]
     assert programs[2].command == "guard"
     assert programs[2].variables == {"REACTORIUM_REACTOR_FILE": str(file)}
@@ -39,12 +44,12 @@ def test_a_named_file_runs_without_a_vessel(make_settings: MakeSettings) -> None
 def test_two_reactors_of_one_name_are_a_mistake(make_settings: MakeSettings) -> None:
     file = Path("deploy/examples/aquarium.toml").absolute()
     with pytest.raises(ConfigurationError, match="another file has the name aquarium too"):
-        up._nodes(make_settings(REACTOR_FILE=f"{file}:{file}"))
+        nodes_of(make_settings(REACTOR_FILE=f"{file}:{file}"))
 
 
 def test_mistakes_of_all_files_are_told_at_once(make_settings: MakeSettings, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as raised:
-        up._nodes(make_settings(REACTOR_FILE=f"{tmp_path}/a.toml:{tmp_path}/b.toml"))
+        nodes_of(make_settings(REACTOR_FILE=f"{tmp_path}/a.toml:{tmp_path}/b.toml"))
     assert len(raised.value.mistakes) == 2
 
 
@@ -85,7 +90,7 @@ def test_the_first_start_makes_keys_and_logins(make_settings: MakeSettings, monk
     monkeypatch.setattr(questdb, "java", lambda: Path("java"))
     monkeypatch.setattr(questdb, "install", lambda *_: Path("jar"))
     settings = make_settings()
-    conf = up._prepare(settings, up._nodes(settings))
+    conf = up._prepare(settings, nodes_of(settings))
     assert (settings.state_dir / logins.FILE).exists()
     assert keyring.coordinator_key(settings)
     text = conf.read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 """The drivers against the vessel's circuits, an independent second implementation of the protocol, at a fast pace."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Event, Thread
@@ -30,10 +31,12 @@ from hardware.vessel.config import Running, VesselConfig
 from hardware.vessel.server import Server
 
 PACE = 100.0
-WARM_UP = 11.0  # s; CO2 takes longest
+WARM_UP = 11.0  # s, of CO2
+BOOT = 2.0  # s, of the others
 DRIVERS: Sequence[type[EzoSensor]] = (
     EzoPh, EzoOrp, EzoDo, EzoEc, EzoRtd, EzoHum, EzoCo2, EzoO2, EzoPrs, EzoFlo,
 )  # fmt: skip
+WITHIN = 20.0  # s of real time
 WIRES = pytest.mark.parametrize("wire", ["i2c", "uart"])
 
 
@@ -93,6 +96,16 @@ def plausible(driver: SensorDriver, values: Mapping[str, float]) -> bool:
     return list(values) == [quantity.name for quantity in driver.quantities] and all(
         judge(quantity, values[quantity.name], 0).quality is Quality.OK for quantity in driver.quantities
     )
+
+
+def read_at_last(driver: SensorDriver) -> Mapping[str, float]:
+    """Read as soon as the circuit has started again: on a busy machine nobody knows when."""
+    deadline = time.monotonic() + WITHIN
+    while True:
+        try:
+            return driver.read()
+        except NoAnswer:
+            assert time.monotonic() < deadline
 
 
 @WIRES
@@ -167,8 +180,8 @@ def test_every_act(stage: Stage, kind: type[EzoSensor], wire: str) -> None:
             assert said["points"] == 0
         elif act.name.startswith("calibrate"):
             assert isinstance(said["points"], int)
-    stage.clock.sleep(WARM_UP)
-    assert plausible(driver, driver.read())  # it was reset last, and is set up again
+    stage.clock.sleep(WARM_UP if kind is EzoCo2 else BOOT)
+    assert plausible(driver, read_at_last(driver))  # it was reset last, and is set up again
 
 
 @WIRES
@@ -180,8 +193,7 @@ def test_compensation_is_renewed_after_a_restart(stage: Stage, wire: str) -> Non
         driver.compensate(quantity, value)
     before = driver.read()
     stage.control.restart(stage.name(EzoDo, wire))
-    stage.clock.sleep(1.0)
-    after = driver.read()
+    after = read_at_last(driver)
     assert after == pytest.approx(before, rel=0.02)
     assert commands.temperature(driver.circuit) == 12.0
     assert commands.salinity(driver.circuit) == commands.Salinity(35.0, "ppt")

@@ -6,23 +6,33 @@ from pathlib import Path
 
 import pytest
 
-from storage.questdb import QuestDB
+from storage.questdb import QuestDB, literal
 from storage.schema import TABLES, ensure_schema, read_identity
+from storage.views import VIEWS
 from tests.conftest import Server
 
 PAGE = (Path(__file__).parents[2] / "docs" / "database.md").read_text(encoding="utf-8")
-ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("|")]
+OF_TABLES, OF_VIEWS = PAGE.split("## Ten queries")[0].split("## Views")
 STATEMENTS = re.findall(r"```sql\n(.*?);\n```", PAGE, re.DOTALL)
 
 
+def rows(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+
+
 def test_the_tables_are_those_of_the_code() -> None:
-    shown = {row[0]: (row[2], row[4]) for row in ROWS if len(row) == 5 and row[0] not in {"table", "---"}}
+    shown = {row[0]: (row[2], row[4]) for row in rows(OF_TABLES) if len(row) == 5 and row[0] not in {"table", "---"}}
     assert shown == {table.name: (", ".join(table.key), table.keep or "for ever") for table in TABLES}
 
 
 def test_the_columns_are_those_of_the_code() -> None:
-    shown = [tuple(row[:3]) for row in ROWS if len(row) == 4 and row[0] not in {"table", "---"}]
+    shown = [tuple(row[:3]) for row in rows(OF_TABLES) if len(row) == 4 and row[0] not in {"table", "---"}]
     assert shown == [(table.name, name, kind) for table in TABLES for name, kind in table.columns]
+
+
+def test_the_views_are_those_of_the_code() -> None:
+    shown = [row[0] for row in rows(OF_VIEWS) if len(row) == 3 and row[0] not in {"view", "---"}]
+    assert shown == [view.name for view in VIEWS]
 
 
 @pytest.fixture
@@ -31,6 +41,17 @@ def database(questdb: Server) -> Iterator[QuestDB]:
     ensure_schema(client)
     yield client
     client.close()
+
+
+@pytest.mark.system
+def test_the_columns_of_the_views_are_those_of_the_server(database: QuestDB) -> None:
+    shown = [tuple(row[:3]) for row in rows(OF_VIEWS) if len(row) == 4 and row[0] not in {"view", "---"}]
+    there = [
+        (view.name, name, kind)
+        for view in VIEWS
+        for name, kind in database.query(f'SELECT "column", type FROM table_columns({literal(view.name)})')
+    ]
+    assert shown == there
 
 
 @pytest.mark.system

@@ -8,7 +8,7 @@ from loguru import logger
 from actors.twins import Twins
 from storage import history
 from storage.desired import Desired, DesiredTable
-from storage.history import Series, Span
+from storage.history import Page, Series, Span
 from storage.questdb import QuestDB
 from storage.reader import Reader
 from storage.readings import Writer
@@ -23,6 +23,7 @@ pytestmark = pytest.mark.system
 
 ALL = Span("2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z")
 PH = Series("r1", "ph", "ph")
+FIRST_TEN = Page(10)
 NOON_US = 1_790_000_000_000_000
 
 
@@ -108,9 +109,12 @@ def test_events_are_found_by_what_they_are(database: QuestDB, reader: Reader) ->
         "'r1', 'ph', 'fault', 'no answer', '2026-03-01T10:01:00Z'",
         "'r2', 'reactor', 'started', '', '2026-03-01T10:02:00Z'",
     )
-    assert [event.reactor for event in history.events(reader, ALL, 10)] == ["r2", "r1", "r1"]
-    assert [event.text for event in history.events(reader, ALL, 10, reactor="r1", kind="fault")] == ["no answer"]
-    assert [event.source for event in history.events(reader, ALL, 1, reactor="r1")] == ["ph"]
+    assert [event.reactor for event in history.events(reader, ALL, FIRST_TEN)] == ["r2", "r1", "r1"]
+    assert [event.text for event in history.events(reader, ALL, FIRST_TEN, reactor="r1", kind="fault")] == ["no answer"]
+    assert [event.source for event in history.events(reader, ALL, Page(1), reactor="r1")] == ["ph"]
+    assert [event.source for event in history.events(reader, ALL, Page(5, offset=1), reactor="r1")] == ["reactor"]
+    for text, sources in {"NO ANS": ["ph"], "reactor": ["reactor", "reactor"], "%": [], "o' OR '1": []}.items():
+        assert [event.source for event in history.events(reader, ALL, FIRST_TEN, text=text)] == sources
 
 
 def test_settings_tell_who_asked(database: QuestDB, reader: Reader) -> None:
@@ -123,10 +127,10 @@ def test_settings_tell_who_asked(database: QuestDB, reader: Reader) -> None:
         "'r1', 'heater', 'duty', '50', 50, 7, 'applied', 'bob', '2026-03-01T12:00:00Z'",
         "'r1', 'heater', 'mode', 'slow', null, 7, 'applied', 'bob', '2026-03-01T12:00:00Z'",
     )
-    newest, *_ = history.setting_changes(reader, "r1", ALL, 10, device="heater", setting="duty")
+    newest, *_ = history.setting_changes(reader, "r1", ALL, FIRST_TEN, device="heater", setting="duty")
     assert (newest.value, newest.number, newest.author, newest.state) == ("50", 50.0, "bob", "applied")
-    assert len(history.setting_changes(reader, "r1", ALL, 10)) == 4
-    assert history.setting_changes(reader, "r2", ALL, 10) == []
+    assert len(history.setting_changes(reader, "r1", ALL, FIRST_TEN)) == 4
+    assert history.setting_changes(reader, "r2", ALL, FIRST_TEN) == []
     levels = history.setting_levels(reader, "r1", "heater", "duty", Span("2026-03-01T11:30:00Z", ALL.until))
     assert levels == [("2026-03-01T10:00:00.000000Z", 40.0), ("2026-03-01T12:00:00.000000Z", 50.0)]
 

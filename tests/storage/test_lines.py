@@ -23,7 +23,7 @@ COLUMNS = st.dictionaries(st.sampled_from(["value", "seq", "text"]), VALUES, min
 TIMES = st.integers(0, (2**63 - 1) // 1000)
 
 
-@settings(max_examples=500)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(SYMBOLS, COLUMNS, TIMES), max_size=5))
 def test_the_bytes_are_the_clients(rows: list[tuple[dict[str, str | None], dict[str, str | None], int]]) -> None:
     ours, theirs = Lines(), CLIENT

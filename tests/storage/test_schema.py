@@ -1,6 +1,7 @@
 """Making, migrating and checking the tables, on the real server and on interrupted ones."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.system
 
 @pytest.fixture
 def database(questdb: Server) -> Iterator[QuestDB]:
-    """An empty database."""
+    """A database without tables; views of earlier tests are left, without theirs."""
     client = questdb.client()
     for name in table_names(client):
         client.execute(f"DROP TABLE '{name}'")
@@ -40,7 +41,7 @@ def test_an_empty_database_gets_every_table_and_an_identity(database: QuestDB) -
     assert read_identity(database) is None
     made = ensure_schema(database)
     assert table_names(database) >= {table.name for table in TABLES}
-    assert (made.incarnation, made.schema_major, made.schema_minor) == (1, 1, 0)
+    assert (made.incarnation, made.schema_major, made.schema_minor) == (1, 1, 1)
     assert len(made.identity) == 32
     assert read_identity(database) == made
 
@@ -85,8 +86,8 @@ def test_lost_history_is_another_incarnation(database: QuestDB, table: str, more
     assert ensure_schema(database) == again
 
 
-ADD = Step(1, 1, ("ALTER TABLE events ADD COLUMN IF NOT EXISTS weight DOUBLE",))
-ADD_MORE = Step(1, 2, ("ALTER TABLE samples ADD COLUMN IF NOT EXISTS colour SYMBOL",))
+ADD = Step(1, 2, ("ALTER TABLE events ADD COLUMN IF NOT EXISTS weight DOUBLE",))
+ADD_MORE = Step(1, 3, ("ALTER TABLE samples ADD COLUMN IF NOT EXISTS colour SYMBOL",))
 
 
 def test_a_database_is_migrated_step_by_step(
@@ -99,9 +100,19 @@ def test_a_database_is_migrated_step_by_step(
         ensure_schema(broken)
     broken.close()
     assert read_identity(database) == first
-    assert ensure_schema(database) == DatabaseIdentity(first.identity, 1, 1, 2)
+    assert ensure_schema(database) == DatabaseIdentity(first.identity, 1, 1, 3)
     assert database.query("SELECT weight FROM events") == []
     assert database.query("SELECT colour FROM samples") == []
+
+
+def test_a_database_of_the_first_version_gets_the_views(database: QuestDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(schema, "STEPS", schema.STEPS[:1])
+        first = ensure_schema(database)
+    database.execute("DROP VIEW IF EXISTS current")
+    assert (first.schema_major, first.schema_minor) == (1, 0)
+    assert ensure_schema(database) == replace(first, schema_minor=1)
+    assert database.query("SELECT * FROM current") == []
 
 
 def test_a_newer_schema_is_left_alone(database: QuestDB, monkeypatch: pytest.MonkeyPatch) -> None:

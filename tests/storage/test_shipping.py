@@ -222,7 +222,7 @@ def drive(core: ShippingCore, spool: Spool, database: FakeDatabase, until: float
 FAILURES = st.sampled_from([Stored(), TryLater("away"), LoginFailed(), SchemaMismatch("no table")])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15)
 @given(
     samples=st.integers(0, 60),
     events=st.integers(0, 5),

@@ -58,13 +58,11 @@ def mutations(whole: bytes) -> st.SearchStrategy[bytes]:
     return st.tuples(spot, st.integers(0, 8), st.binary(max_size=8)).map(spliced)
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=300), max_size=5))
 def test_noise_is_survived(frames: list[bytes]) -> None:
     survives(frames)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=100), st.binary(max_size=300))
 def test_noise_behind_the_tag_is_survived(header: bytes, body: bytes) -> None:
     survives([TAG, header, body])
@@ -72,7 +70,7 @@ def test_noise_behind_the_tag_is_survived(header: bytes, body: bytes) -> None:
     survives([TAG, header, GOLDEN[9][2]])
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=100)
 @given(st.data())
 def test_a_message_changed_anywhere_is_survived(data: st.DataObject) -> None:
     frames = list(data.draw(st.sampled_from(GOLDEN)))
@@ -94,7 +92,7 @@ ANY = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=100)
 @given(st.data(), ANY)
 @example(None, float("nan"))
 @example(None, True)

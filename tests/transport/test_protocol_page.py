@@ -28,6 +28,7 @@ RECORDS: list[type[msgspec.Struct]] = [
     messages.QuantityInfo,
     messages.SensorInfo,
     messages.DeviceInfo,
+    messages.LimitsInfo,
     messages.SettingInfo,
     messages.ActInfo,
     messages.ArgumentInfo,

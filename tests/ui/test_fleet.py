@@ -246,3 +246,28 @@ def test_remembering_the_same_changes_nothing(fleet: Fleet) -> None:
     fleet.take_changed()
     fleet.remember("a", describe("Away"), [])
     assert fleet.take_changed() == frozenset()
+
+
+def test_whom_somebody_looks_at_is_watched_closely_at_once(fleet: Fleet) -> None:
+    group = watching(fleet, "a", "b")
+    assert fleet.look(frozenset({"b", "nobody"}), 1.0) == [
+        Say(group, Watch(reactors=[Watching("a", 10), Watching("b", 10, closely=True)]))
+    ]
+    assert fleet.look(frozenset({"b"}), 2.0) == []
+    assert fleet.look(frozenset(), 3.0) == [Say(group, Watch(reactors=[Watching("a", 10), Watching("b", 10)]))]
+
+
+def test_a_reading_that_is_told_twice_keeps_its_time(fleet: Fleet) -> None:
+    group = watching(fleet, "a")
+    boot_us = twin(fleet).boot_us
+    fleet.hear(group, Update(reactor="a", number=11, life="ok", status=status()), 1.0, WALL + 20_000)
+    assert twin(fleet).boot_us == boot_us
+    fleet.hear(group, Update(reactor="a", number=12, life="ok", status=status()), 1.0, WALL + 5_000_000)
+    assert twin(fleet).boot_us == boot_us + 5_000_000
+
+
+def test_a_reactor_that_describes_itself_as_before_is_the_same(fleet: Fleet) -> None:
+    group = watching(fleet, "a")
+    attach = twin(fleet).attach
+    fleet.hear(group, snapshot("a", 17), 1.0, WALL)
+    assert twin(fleet).attach is attach

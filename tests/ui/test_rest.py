@@ -397,6 +397,24 @@ def test_a_listener_hears_the_state_first_and_then_what_changes(web: Web) -> Non
     assert '"name":"tank-1"' in told[2]
 
 
+def test_who_is_named_is_looked_at_closely_as_long_as_somebody_listens(web: Web) -> None:
+    looked: list[frozenset[str]] = []
+
+    async def listen() -> None:
+        hub = web.parts.hub
+        hub.begin(lambda: web.operator.twins, looked.append)
+        one, other = hub.listen(frozenset({"tank-1"})), hub.listen(None)
+        await anext(one)
+        await anext(other)
+        await one.aclose()  # type: ignore[attr-defined]
+        await other.aclose()  # type: ignore[attr-defined]
+        hub.end()
+
+    asyncio.run(listen())
+    tank = frozenset({"tank-1"})
+    assert looked == [tank, tank, frozenset(), frozenset()]
+
+
 def test_who_names_nobody_hears_everybody(web: Web) -> None:
     told = asyncio.run(_first(web, 5))
     assert sum("event: live" in line for line in told) == 2

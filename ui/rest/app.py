@@ -42,7 +42,7 @@ def make_app(parts: Parts) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts: Parts = app.state.parts
-        parts.hub.begin(lambda: parts.operator.twins)
+        parts.hub.begin(lambda: parts.operator.twins, parts.operator.look)
         looking = asyncio.create_task(_look_for_absent(parts))
         yield
         looking.cancel()

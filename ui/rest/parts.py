@@ -29,6 +29,7 @@ class Parts:
     throttle: Throttle
     clock: Clock
     software: str
+    console: str = ""  # of the database, as a browser reaches it; empty for none
 
 
 def parts_of(request: Request) -> Parts:

@@ -5,10 +5,10 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Response
@@ -16,9 +16,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
 from storage import history
-from storage.history import Aggregate, Asked, EventRow, Series, SettingChange, Source, Span, TableState, Wired
+from storage.history import Aggregate, Asked, EventRow, Page, Series, SettingChange, Source, Span, TableState, Wired
 from storage.questdb import DatabaseError
 from storage.reader import Answer
+from transport.messages import line
 from ui.rest import views
 from ui.rest.gate import Viewer
 from ui.rest.parts import NAME, Ours, ReactorName, TargetName, as_json
@@ -32,6 +33,8 @@ AnyName = Annotated[str, Query(pattern=r"^([a-z][a-z0-9_-]{0,31})?$")]
 From = Annotated[AwareDatetime | None, Query(alias="from", description="from when on; a day ago without")]
 Until = Annotated[AwareDatetime | None, Query(alias="until", description="until before when; now without")]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
+Offset = Annotated[int, Query(ge=0, le=10_000_000, description="rows to pass over, of the newest")]
+Format = Annotated[Literal["json", "csv"], Query(alias="format")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,10 @@ class ManagerHealth:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseHealth:
-    """The database. `error` is why it does not answer, empty when it does."""
+    """The database. `error` is why it does not answer, empty when it does; `console` is its own page."""
 
     address: str
+    console: str
     identity: str
     schema: str
     error: str
@@ -102,7 +106,7 @@ class Health:
 
 
 _ROWS: dict[int | str, dict[str, object]] = {
-    200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "Rows, the oldest first"}
+    200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "Rows, as json or csv"}
 }
 
 
@@ -124,7 +128,7 @@ def samples(  # noqa: PLR0913, PLR0917 - a question has that many sides
     ] = None,
     aggregate: Annotated[list[Aggregate] | None, Query(max_length=6, description="of an interval; avg without")] = None,
     source: Annotated[Source, Query(description="samples are kept for ever, readings a day")] = "samples",
-    form: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
+    form: Format = "json",
     limit: Annotated[int, Query(ge=1, le=10_000_000, description="rows at most, without an interval")] = 100_000,
 ) -> StreamingResponse:
     """Read a series, as rows or put together by intervals, the oldest first. An interval without rows is left out."""
@@ -137,13 +141,14 @@ def samples(  # noqa: PLR0913, PLR0917 - a question has that many sides
         aggregates: list[Aggregate] = list(dict.fromkeys(aggregate or ("avg",)))
         answer = stack.enter_context(history.aggregated(parts.reader, source, series, span, interval, aggregates))
     if form == "csv":
-        name = f"{reactor}-{sensor}-{quantity}.csv"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        headers = _attached(f"{reactor}-{sensor}-{quantity}")
         return StreamingResponse(_as_csv(stack, answer), media_type="text/csv", headers=headers)
     return StreamingResponse(_as_json(stack, answer), media_type="application/json")
 
 
-@router.get("/reactors/{reactor}/settings", response_model=SettingHistory, responses=may_answer(401, 422, 503))
+@router.get(
+    "/reactors/{reactor}/settings", response_model=SettingHistory, responses={**_ROWS, **may_answer(401, 422, 503)}
+)
 def setting_history(  # noqa: PLR0913, PLR0917 - each narrows it
     _: Viewer,
     parts: Ours,
@@ -153,10 +158,13 @@ def setting_history(  # noqa: PLR0913, PLR0917 - each narrows it
     since: From = None,
     until: Until = None,
     limit: Limit = 200,
+    offset: Offset = 0,
+    form: Format = "json",
 ) -> Response:
     """Find which settings were applied and rejected, and who asked for them, the newest first."""
-    found = history.setting_changes(parts.reader, reactor, _span(since, until), limit, device=target, setting=setting)
-    return as_json(SettingHistory(found))
+    page = Page(limit, offset)
+    found = history.setting_changes(parts.reader, reactor, _span(since, until), page, device=target, setting=setting)
+    return _table(f"{reactor}-settings", SettingChange, found) if form == "csv" else as_json(SettingHistory(found))
 
 
 @router.get(
@@ -184,26 +192,31 @@ def levels(  # noqa: PLR0913, PLR0917 - a question has that many sides
     return as_json([Level(ts, number) for ts, number in found])
 
 
-@router.get("/events", response_model=list[EventRow], responses=may_answer(401, 422, 503))
+@router.get("/events", response_model=list[EventRow], responses={**_ROWS, **may_answer(401, 422, 503)})
 def events(  # noqa: PLR0913, PLR0917 - each narrows it
     _: Viewer,
     parts: Ours,
     reactor: AnyName = "",
     source: AnyName = "",
     kind: AnyName = "",
+    text: Annotated[str, Query(max_length=100, description="what stands somewhere in source or text")] = "",
     since: From = None,
     until: Until = None,
     limit: Limit = 200,
+    offset: Offset = 0,
+    form: Format = "json",
 ) -> Response:
     """Find what happened, the newest first."""
-    found = history.events(parts.reader, _span(since, until), limit, reactor=reactor, source=source, kind=kind)
-    return as_json(found)
+    span, page = _span(since, until), Page(limit, offset)
+    found = history.events(parts.reader, span, page, reactor=reactor, source=source, kind=kind, text=line(text))
+    return _table("events", EventRow, found) if form == "csv" else as_json(found)
 
 
-@router.get("/inventory", response_model=list[Wired], responses=may_answer(401, 503))
-def inventory(_: Viewer, parts: Ours) -> Response:
+@router.get("/inventory", response_model=list[Wired], responses={**_ROWS, **may_answer(401, 422, 503)})
+def inventory(_: Viewer, parts: Ours, form: Format = "json") -> Response:
     """List everything that is or was wired to any reactor."""
-    return as_json(history.inventory(parts.reader))
+    found = history.inventory(parts.reader)
+    return _table("inventory", Wired, found) if form == "csv" else as_json(found)
 
 
 @router.get("/health", tags=["health"], response_model=Health, responses=may_answer(401))
@@ -217,6 +230,7 @@ def health(_: Viewer, parts: Ours) -> Response:
     known = system.database
     database = DatabaseHealth(
         known.address if known else "",
+        parts.console,
         known.identity if known else "",
         f"{known.schema_major}.{known.schema_minor}" if known else "",
         error,
@@ -252,6 +266,19 @@ def _spelled(when: datetime) -> str:
 def _chunks(answer: Answer) -> Iterator[Sequence[Sequence[object]]]:
     while chunk := list(islice(answer.rows, CHUNK)):
         yield chunk
+
+
+def _attached(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+
+
+def _table(name: str, kind: type[EventRow | SettingChange | Wired], rows: Sequence[Any]) -> Response:
+    """Answer with records as CSV."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([field.name for field in fields(kind)])
+    writer.writerows(astuple(row) for row in rows)
+    return Response(buffer.getvalue(), media_type="text/csv", headers=_attached(name))
 
 
 def _as_csv(stack: ExitStack, answer: Answer) -> Iterator[str]:

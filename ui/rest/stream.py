@@ -47,14 +47,17 @@ class Hub:
 
     def __init__(self) -> None:
         self._twins: Callable[[], Mapping[str, Twin]] = dict
+        self._look: Callable[[frozenset[str]], None] = lambda _: None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: set[_Listener] = set()
         self._encoded: dict[str, tuple[int, bytes]] = {}
         self._closed = False
 
-    def begin(self, twins: Callable[[], Mapping[str, Twin]]) -> None:
-        """Serve what `twins` gives, on the running loop."""
-        self._twins = twins
+    def begin(
+        self, twins: Callable[[], Mapping[str, Twin]], look: Callable[[frozenset[str]], None] = lambda _: None
+    ) -> None:
+        """Serve what `twins` gives, on the running loop. `look` is told of whom somebody listens to by name."""
+        self._twins, self._look = twins, look
         self._loop = asyncio.get_running_loop()
 
     def end(self) -> None:
@@ -84,6 +87,7 @@ class Hub:
         """Give the state of these reactors (of all, for none), then what is new, for as long as somebody listens."""
         listener = _Listener(names)
         self._listeners.add(listener)
+        self._tell_named()
         try:
             yield _time()
             listener.wake(frozenset(self._twins()))
@@ -102,6 +106,10 @@ class Hub:
                     yield _time()
         finally:
             self._listeners.discard(listener)
+            self._tell_named()
+
+    def _tell_named(self) -> None:
+        self._look(frozenset().union(*(one.names for one in self._listeners if one.names)))
 
     def is_full(self) -> bool:
         """Tell whether nobody else can listen."""
@@ -139,7 +147,8 @@ async def stream(
     """Listen to what happens: server-sent events until you go away.
 
     `live` holds a reactor's state as under `live` of `/api/reactors/{reactor}`, at first of everyone, then of whoever
-    changed; `wired` names a reactor that is described differently now; `time` is this server's clock.
+    changed; `wired` names a reactor that is described differently now; `time` is this server's clock. A reactor that is
+    named tells each reading when it is there, the others every 5 s or so.
     """
     hub: Hub = request.app.state.parts.hub
     if hub.is_full():

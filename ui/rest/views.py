@@ -81,8 +81,23 @@ class Sensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """The most ml that a device doses at once, within any hour, within any day; none where there is no limit.
+
+    What it dosed so far stands in what it reports: `dosed_hour`, `dosed_day`, `dosed_total`.
+    """
+
+    dose: float | None
+    hour: float | None
+    day: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
-    """A device as it is wired. `looks` is what it is to people: heater, stirrer, pump ..."""
+    """A device as it is wired. `looks` is what it is to people: heater, stirrer, pump ...
+
+    `ramped` names the setting that is its level, `cycled` its switch; empty for none. `limits` are of one that doses.
+    """
 
     name: str
     label: str
@@ -93,6 +108,9 @@ class Device:
     acts: list[Act]
     reported: list[Quantity]
     rules: list[str]
+    ramped: str
+    cycled: str
+    limits: Limits | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,15 +304,17 @@ def device(info: DeviceInfo) -> Device:
         [_act(one) for one in info.acts],
         _quantities(info.reported),
         list(info.rules),
+        info.ramped,
+        info.cycled,
+        Limits(info.limits.dose, info.limits.hour, info.limits.day) if info.limits else None,
     )
 
 
 def live(twin: Twin) -> Live:
     """Show what moves of a reactor."""
     status = twin.status
-    boot_us = twin.heard_us - status.now_us if status else 0
     readings = [
-        Reading(one.sensor, one.quantity, one.value, one.quality, moment(boot_us + one.taken_us))
+        Reading(one.sensor, one.quantity, one.value, one.quality, moment(twin.boot_us + one.taken_us))
         for one in (status.readings if status else ())
     ]
     waiting = status.backlog if status else None

@@ -6,6 +6,7 @@ export const reactors = new Map();
 export const connection = { up: false };
 const listeners = new Set();
 let source = null;
+let looked = ""; // whom alone we listen to, and hear at once; everybody for none
 let ahead = 0; // milliseconds that this machine's clock is ahead of the server's
 let dirty = new Set();
 let asked = null;
@@ -25,7 +26,7 @@ export const since = (iso) => (iso ? (now() - Date.parse(iso)) / 1000 : Infinity
 /** Begin to listen, and keep at it. */
 export function begin() {
   if (source) return;
-  source = new EventSource("/api/stream");
+  source = new EventSource(looked ? `/api/stream?reactor=${looked}` : "/api/stream");
   source.addEventListener("time", (event) => {
     ahead = Date.now() - Date.parse(JSON.parse(event.data).now);
     setUp(true);
@@ -39,6 +40,15 @@ export function begin() {
       setTimeout(begin, 3000);
     }
   };
+}
+
+/** Look at one reactor, whose readings come as they are taken; without a name at everybody again. */
+export function look(name = "") {
+  if (looked === name) return;
+  looked = name;
+  if (!source) return;
+  end();
+  begin();
 }
 
 /** Stop listening. */
@@ -70,6 +80,10 @@ export function refresh() {
     .then((all) => {
       for (const one of all) {
         const known = reactors.get(one.name);
+        if (known && described(known) === described(one)) {
+          take(one.live); // whoever shows it need not build anything anew
+          continue;
+        }
         if (known && known.live.version > one.live.version) one.live = known.live;
         reactors.set(one.name, one);
         change(one.name);
@@ -79,6 +93,8 @@ export function refresh() {
     .catch(() => {});
   return asked;
 }
+
+const described = ({ live, ...rest }) => JSON.stringify(rest);
 
 /** Wait until it is known who there is. */
 export const ready = () => (reactors.size ? Promise.resolve() : refresh());

@@ -92,6 +92,7 @@ class ReactorView {
   }
 
   async begin() {
+    fleet.look(this.name);
     this.stop = fleet.listen((names) => { if (names.has(this.name)) this.hear(); });
     this.timer = setInterval(() => this.tick(), 1000);
     this.take(this.described.live);
@@ -99,6 +100,7 @@ class ReactorView {
   }
 
   end() {
+    fleet.look();
     this.stop?.();
     clearInterval(this.timer);
     this.chart.close();

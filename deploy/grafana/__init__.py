@@ -1,0 +1,1 @@
+"""Grafana's dashboards and alert rules, made by `python -m deploy.grafana`. docs/grafana.md."""
