@@ -181,7 +181,7 @@ class Device(Kept):
         for rule in self._shape.rules.watching:
             self._hold(describe(rule), on=not allows(rule, around.live.get(rule.sensor, rule.quantity)))
         self._hold(HELD, on=bool(around.safe_mode.reason))
-        self._core.heed_contact(around.vitals.lost_ns, around.clock.monotonic_ns())
+        self._core.lost_ns = around.vitals.lost_ns
 
     def _hold(self, cause: str, *, on: bool) -> None:
         if on:

@@ -111,6 +111,7 @@ class DeviceCore:
         self.dosing: Dosing | None = None
         self.on = False
         self.running = False  # what a circuit that runs by itself says
+        self.lost_ns: int | None = None  # since when there has been no contact, none while there is some
         self._shape = shape
         self._rules = shape.rules
         self._resting = resting
@@ -120,7 +121,6 @@ class DeviceCore:
         self._holds: dict[str, None] = {}  # in the order of their coming
         self._latched: dict[str, None] = {}  # those that stay until something is set
         self._ended_by = ""  # what ended settings that do not survive
-        self._lease_ns: int | None = None  # when the lease runs out if contact does not come back
         if shape.ramped is not None:
             self._level = float(shape.ramped.safe)
 
@@ -155,16 +155,6 @@ class DeviceCore:
             del self._holds[cause]
             self._cycle_ns = now_ns
 
-    def heed_contact(self, lost_ns: int | None, now_ns: int) -> None:
-        """Hold once there was no contact for as long as the lease; `lost_ns` is since when, none while there is."""
-        if self._shape.lease is None:
-            return
-        self._lease_ns = None if lost_ns is None else lost_ns + self._ns(self._shape.lease)
-        if self._lease_ns is None or now_ns < self._lease_ns:
-            self.release(LEASE, now_ns)
-        else:
-            self.hold(LEASE)
-
     def stop(self, by: str) -> Dosing | None:
         """End what runs until somebody says otherwise, and the timed act, which is returned."""
         self._end_open(by)
@@ -196,7 +186,7 @@ class DeviceCore:
 
     def step(self, now_ns: int) -> Output:
         """Say what to write now. May be asked at any time, and as often as one likes."""
-        limit_ns = self._trip(now_ns)
+        limit_ns, lease_ns = self._trip(now_ns), self._lease(now_ns)
         if self._holds or self._latched:
             return Output(None, on=False, held_by=self.kept_by(now_ns))
         on, due_ns = self._wanted(now_ns)
@@ -206,7 +196,7 @@ class DeviceCore:
         if self._shape.cycled is not None:
             values[self._shape.cycled] = on
         ramp_ns = self._ramp(values, now_ns, on=on)
-        dues = [each for each in (due_ns, limit_ns if on else None, ramp_ns, self._lease_ns) if each is not None]
+        dues = [each for each in (due_ns, limit_ns if on else None, ramp_ns, lease_ns) if each is not None]
         if on and not self.on and self._rules.max_on is not None:
             dues.append(now_ns + self._ns(self._rules.max_on.seconds))
         return Output(values, on, min(dues, default=None), ramp_ns is not None, self.kept_by(now_ns))
@@ -242,6 +232,16 @@ class DeviceCore:
         on, _ = self._wanted(now_ns)
         if on:
             self.hold(describe(rule), latched=True)
+        return None
+
+    def _lease(self, now_ns: int) -> int | None:
+        """Hold once the lease has run out, until there is contact; before, say when it will have."""
+        lost_ns, seconds = self.lost_ns, self._shape.lease
+        end_ns = None if lost_ns is None or seconds is None else lost_ns + self._ns(seconds)
+        if end_ns is None or now_ns < end_ns:
+            self.release(LEASE, now_ns)
+            return end_ns
+        self.hold(LEASE)
         return None
 
     def _wanted(self, now_ns: int) -> tuple[bool, int | None]:

@@ -69,9 +69,7 @@ class Vitals:
     """The reactor's own numbers. Each is assigned by one actor and read by any."""
 
     backlog: Backlog = NO_BACKLOG  # by the sensor `self`
-    lost_ns: int | None = (
-        0  # by the link: since when there has been no contact with a manager, none while there is some
-    )
+    lost_ns: int | None = 0  # by the link: since when there is no contact with a manager, none while there is some
     database: str = ""  # by the shipper: the stamp of the database that it was told last
 
 

@@ -136,6 +136,7 @@ class Guarded:
             "QUESTDB_PASSWORD": "nothing",
             "COORDINATOR": "tcp://127.0.0.1:1",
             "COORDINATOR_KEY": "a" * 40,
+            "SAFE_MODE_AFTER": 1000,  # whoever kills on purpose
             **variables,
         }
         environment = {**os.environ, **{f"REACTORIUM_{name}": str(value) for name, value in ours.items()}}
