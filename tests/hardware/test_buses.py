@@ -184,3 +184,60 @@ def test_a_port_that_failed_is_opened_again(bench: Bench, error: Exception) -> N
     assert bench.ports[0].closed
     port.write(b"R\r")
     assert len(bench.ports) == 2
+
+
+class HungBus:
+    """Every transfer times out while it `hangs`; what was tried, when, on a clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.hangs = True
+        self.tried: list[float] = []
+        self.bus = I2cBus("/bus", lambda _path: self, lambda: self.now)
+
+    def i2c_rdwr(self, *_messages: i2c_msg) -> None:
+        self.tried.append(self.now)
+        if self.hangs:
+            self.now += 1.0
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+    def close(self) -> None:
+        pass
+
+    def use(self, address: int) -> str:
+        """Write, as a user of its own; what went wrong."""
+        said = [""]
+
+        def write() -> None:
+            try:
+                self.bus.write(address, b"R")
+            except BusError as error:
+                said[0] = str(error)
+
+        user = Thread(target=write)
+        user.start()
+        user.join()
+        return said[0]
+
+
+def test_a_bus_that_hangs_keeps_nobody_waiting_for_all_the_others() -> None:
+    hung = HungBus()
+    assert [hung.use(99), hung.use(100)] == ["I2C bus /bus: Connection timed out"] * 2
+    assert {hung.use(address) for address in range(99, 110)} == {"I2C bus /bus hangs"}
+    assert hung.now == 102.0
+    hung.now += 2.0
+    assert hung.use(101) == "I2C bus /bus: Connection timed out"  # a try now and then
+    assert hung.use(102) == "I2C bus /bus hangs"
+    hung.hangs = False
+    hung.now += 2.0
+    assert [hung.use(103), hung.use(104)] == ["", ""]
+    assert len(hung.tried) == 5
+
+
+def test_one_circuit_that_holds_the_bus_costs_the_others_nothing() -> None:
+    hung = HungBus()
+    for _ in range(5):
+        hung.hangs = True
+        assert hung.use(99).endswith("timed out")
+        hung.hangs = False
+        assert hung.use(100) == ""

@@ -1,6 +1,7 @@
 """A reactor that hangs, in whole or in part, and a guard that dies meanwhile: what the vessel's journal says of it."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import psutil
 import pytest
 
 from actors.progress import LEAST_PATIENCE
-from tests.system.guarded import CLOCK, WITHIN, Guarded, is_gone, wait_for
+from tests.system.guarded import CLOCK, Guarded, is_gone, wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 SWITCHED = ("heater", "light", "air")
@@ -114,8 +115,10 @@ def test_a_reactor_that_stands_still_is_killed_and_made_safe_and_tells_of_it_whe
     running(tank, reactor)
     wait_for(lambda: tank.events("guard"), "an event")
     (told,) = tank.events("guard")
-    assert told.startswith("the reactor was killed after 10 s without proof from sampling and outputs and the link, ")
-    assert "; outputs safe after " in told
+    parts = "sampling and outputs and the link"
+    assert re.fullmatch(
+        rf"the reactor was killed after 1\d s without proof from {parts}, \d+ s after .*; outputs safe .*", told
+    )
     print(f"\n{told}; {slowest:.1f} s after it stood still")  # noqa: T201 - a measurement
 
 
@@ -176,14 +179,3 @@ def test_safe_mode_and_the_boards_watchdog(tank: Guarded) -> None:
     assert tank.wait() == 0
     assert os.read(meals, 10_000)[-1:] == b"V"
     os.close(meals)
-
-
-def test_the_next_guard_ends_a_reactor_that_neither_ends_nor_listens(tank: Guarded) -> None:
-    tank.start()
-    reactor = running(tank)
-    reactor.send_signal(signal.SIGSTOP)
-    os.kill(tank.pid, signal.SIGKILL)
-    tank.wait()
-    tank.start()
-    wait_for(lambda: is_gone(reactor), f"its end, within {WITHIN} s")
-    running(tank, reactor)
