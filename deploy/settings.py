@@ -283,7 +283,7 @@ class Settings:
         Variable(
             "",
             "files",
-            "what is wired to this reactor; `up` takes several, separated by ':', or runs its three examples",
+            "what is wired here; several, separated by ':', are several reactors; without one `up` runs its examples",
             _files,
             "The node: one reactor",
         ),
