@@ -15,6 +15,7 @@ test: .venv/dev chromium nginx
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/oxlint --deny-warnings ui/page
 	$(BIN)/pytest -q -n auto -m "not system"
 	$(BIN)/pytest -q -n 2 --dist loadfile -m system
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hardware.device import Value
 from storage.questdb import Certificates
+from storage.schema import AS_IT_IS, Keeping
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +167,4 @@ class CoordinatorConfig:
     status_interval: float
     empty_manager: float  # a manager empty for so long is stopped
     supervisor: str  # XML-RPC of the supervisor that runs the managers: unix:///path
+    keeping: Keeping = AS_IT_IS  # of the database's rows

@@ -292,6 +292,7 @@ class CoordinatorProcess(Keeper):
         watch = partial(
             DatabaseWatch.start,
             database=surroundings.database,
+            keeping=config.keeping,
             found=lambda identity: coordinator.tell(Found(identity)),
             **shared,
         )

@@ -17,7 +17,7 @@ from actors.ticker import SECOND, Ticker
 from hardware.clock import Clock
 from storage.questdb import DatabaseError, QuestDB
 from storage.readings import InventoryEntry, LiveReading, Writer, Written
-from storage.schema import TABLES, DatabaseIdentity, ensure_schema, read_identity, table_names
+from storage.schema import AS_IT_IS, TABLES, DatabaseIdentity, Keeping, ensure_schema, read_identity, table_names
 
 WRITE_EVERY = 0.5  # seconds
 MOST_READINGS = 50_000  # that wait; ten seconds of 2,000 reactors, about 10 MiB
@@ -157,16 +157,18 @@ class DatabaseWatch(Kept):
     `found` is told, on this thread, which database it is: first, and whenever that changes.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what it is wired to
         self,
         report: Report,
         database: QuestDB,
         found: Callable[[DatabaseIdentity], None],
         clock: Clock,
         ticker: Ticker,
+        keeping: Keeping = AS_IT_IS,
     ) -> None:
         super().__init__(report)
         self._database = database
+        self._keeping = keeping
         self._found = found
         self._clock = clock
         self._known: DatabaseIdentity | None = None
@@ -203,7 +205,7 @@ class DatabaseWatch(Kept):
         identity = read_identity(self._database)
         whole = identity is not None and table_names(self._database) >= {table.name for table in TABLES}
         if identity is None or not whole or self._known is None:
-            return ensure_schema(self._database)
+            return ensure_schema(self._database, self._keeping)
         return identity
 
 

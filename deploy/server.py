@@ -18,6 +18,7 @@ from hardware.clock import SystemClock
 from storage.desired import DesiredTable
 from storage.questdb import QuestDB
 from storage.readings import Writer
+from storage.schema import Keeping
 from transport.errors import KeyFileError
 from transport.keys import KeyPair, load_or_make
 from transport.wire import Wire
@@ -36,6 +37,7 @@ def run_coordinator(settings: Settings) -> None:
         status_interval=settings.status_interval,
         empty_manager=settings.empty_manager,
         supervisor=f"unix://{supervision.socket_path(settings)}",
+        keeping=keeping(settings),
     )
     login = config.database_login
     stop = process.begin(settings, "coordinator", login.password)
@@ -50,6 +52,22 @@ def run_coordinator(settings: Settings) -> None:
         )
         root = CoordinatorProcess.start(config, surroundings, threading.Event())
         process.stay(stop, root, wire.is_alive)
+
+
+def keeping(settings: Settings) -> Keeping:
+    """Read how long rows are kept. Raises ConfigurationError."""
+    days = {
+        "samples": settings.keep_samples,
+        "events": settings.keep_events,
+        "settings": settings.keep_settings,
+        "readings": settings.keep_readings,
+    }
+    if settings.samples_partition == "week" and (settings.keep_samples or 0) % 7:
+        raise ConfigurationError(
+            f"{PREFIX}KEEP_SAMPLES={settings.keep_samples} must be whole weeks, as {PREFIX}SAMPLES_PARTITION is"
+        )
+    known = {table: count for table, count in days.items() if count is not None}
+    return Keeping(known, settings.samples_partition.upper())
 
 
 def run_manager(settings: Settings) -> None:

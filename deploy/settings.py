@@ -143,6 +143,7 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 
 
 _interval = _between("s", 0.05, YEAR)
+_keep = _optional(_whole("days", 0, 36_500))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +260,22 @@ class Settings:
     questdb_reader_password: Annotated[str | None, Variable("", "text", "its password", _optional(str))] = (
         dataclasses.field(repr=False)
     )
+    keep_samples: Annotated[
+        int | None,
+        Variable(
+            "",
+            "days",
+            "how long samples are kept; 0 for ever; as it is in the database when empty (a new one: for ever)",
+            _keep,
+        ),
+    ]
+    keep_events: Annotated[int | None, Variable("", "days", "the same for events", _keep)]
+    keep_settings: Annotated[int | None, Variable("", "days", "the same for the history of settings", _keep)]
+    keep_readings: Annotated[int | None, Variable("", "days", "the same for live readings (a new one: 1)", _keep)]
+    samples_partition: Annotated[
+        Literal["hour", "day", "week"],
+        Variable("day", "part", "how a new table of samples is cut into files", _one_of("hour", "day", "week")),
+    ]
     refresh: Annotated[
         float, Variable("5", "s", "how often the terminal page and `reactorium tail` ask", _between("s", 1, 3600))
     ]
@@ -274,7 +291,7 @@ class Settings:
         Variable(
             "",
             "files",
-            "what is wired to this reactor; `up` takes several, separated by ':', or runs its three examples",
+            "what is wired here; several, separated by ':', are several reactors; without one `up` runs its examples",
             _files,
             "The node: one reactor",
         ),

@@ -23,6 +23,7 @@ from deploy.settings import Settings
 STOP_SECONDS = 15  # supervisor kills who is not gone by then: later than a guard ends that has to kill its reactor
 LONGEST_SOCKET = 107  # bytes of a Unix socket's path, Linux unix(7)
 FILES = 16_384  # open files that a process may have, where the machine allows it: a manager has one a reactor
+STARTED = "5"  # seconds: who ends sooner did not start, and waits longer each time
 _FOREVER = 1_000_000  # starts tried: supervisor waits one second longer before each
 
 
@@ -116,7 +117,7 @@ def _program(settings: Settings, program: Program) -> str:
         environment=",".join(f'{name}="{_plain(value)}"' for name, value in program.variables.items()),
         autostart="true",
         autorestart="true",
-        startsecs="5",  # who ends sooner did not start, and waits longer each time
+        startsecs=STARTED,
         startretries=str(_FOREVER),
         **_common(settings, section),
     )
@@ -128,7 +129,7 @@ def _group(group: str, members: Sequence[Program]) -> str:
 
 
 def _managers(settings: Settings, *, always: bool) -> str:
-    """Say how managers run. Who ends although it shall always run is started again; startsecs 0: that is no mistake."""
+    """Say how managers run: always, as other programs do, or when the coordinator says so."""
     start = str(always).lower()
     return _section(
         "program:manager",
@@ -140,8 +141,8 @@ def _managers(settings: Settings, *, always: bool) -> str:
         environment='REACTORIUM_MANAGER_NUMBER="%(process_num)d"',
         autostart=start,
         autorestart=start,  # else the coordinator decides whether another is needed
-        startsecs="0",
-        startretries="0",
+        startsecs=STARTED if always else "0",
+        startretries=str(_FOREVER if always else 0),
         **_common(settings, "manager_%(process_num)02d", plain=False),
     )
 

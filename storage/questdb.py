@@ -7,8 +7,9 @@ DatabaseError                 anything below
 """
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import msgspec
 import urllib3
 
 GATEWAY = "reactorium-gateway"  # whom its certificate names, wherever it stands
+PIECE = 1 << 16  # bytes of an export that are handed on at once
 
 
 class DatabaseError(Exception):
@@ -94,22 +96,49 @@ class QuestDB:
         response = self._request("GET", "/exec", fields={"query": sql})
         return response.status, response.data
 
+    def export(self, sql: str, form: str) -> Iterator[bytes]:
+        """Run a query and yield its rows as a file, csv or parquet, piece by piece. Raises `DatabaseError` on the way.
+
+        A piece may take as long as a call; an answer that is cut off raises `Unreachable`.
+        """
+        response = self._request("GET", "/exp", fields={"query": sql, "fmt": form}, preload_content=False)
+        try:
+            if response.status != HTTPStatus.OK:
+                self._judge(response.status, response.read())
+            yield from response.stream(PIECE)
+        except urllib3.exceptions.HTTPError as error:
+            raise Unreachable(f"{self.address} did not finish its answer: {error}") from error
+        finally:
+            response.close()
+
     def _ask(self, sql: str) -> dict[str, Any]:
-        match self.run(sql):
-            case 200, body:
-                return msgspec.json.decode(body)  # type: ignore[no-any-return]
-            case 401 | 403, _:
+        return msgspec.json.decode(self._judge(*self.run(sql)))  # type: ignore[no-any-return]
+
+    def _judge(self, status: int, body: bytes) -> bytes:
+        """Return a body that is an answer."""
+        match status:
+            case HTTPStatus.OK:
+                return body
+            case 401 | 403:
                 raise LoginRefused(f"{self.address} refused the login")
-            case 400, body:
+            case 400:
                 raise SqlError(_error_text(body))
-            case status, body:
+            case _:
                 raise Unreachable(f"{self.address} answered HTTP {status}: {_error_text(body)}")
 
     def _request(
-        self, method: str, path: str, body: bytes | None = None, fields: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        fields: dict[str, str] | None = None,
+        *,
+        preload_content: bool = True,
     ) -> urllib3.BaseHTTPResponse:
         try:
-            return self._pool.request(method, self.address + path, body=body, fields=fields)
+            return self._pool.request(
+                method, self.address + path, body=body, fields=fields, preload_content=preload_content
+            )
         except urllib3.exceptions.HTTPError as error:
             raise Unreachable(f"{self.address} does not answer: {error}") from error
 

@@ -5,7 +5,10 @@ the steps once more. Only the coordinator calls this, so no two run at once.
 """
 
 import secrets
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from loguru import logger
 
 from storage.questdb import DatabaseError, QuestDB, SqlError, literal
 from storage.views import make_views
@@ -39,6 +42,20 @@ class DatabaseIdentity:
     incarnation: int
     schema_major: int
     schema_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long rows are kept, in whole days by table: 0 is for ever; of a table that is not named nothing is changed.
+
+    `partition` is how new tables of samples are cut into files: HOUR, DAY or WEEK. One that is there stays as it is.
+    """
+
+    days: Mapping[str, int] = field(default_factory=dict)
+    partition: str = "DAY"
+
+
+AS_IT_IS = Keeping()
 
 
 class SchemaDrift(DatabaseError):  # noqa: N818 - what happened
@@ -95,7 +112,7 @@ STEPS = (
 )
 
 
-def ensure_schema(database: QuestDB) -> DatabaseIdentity:
+def ensure_schema(database: QuestDB, keeping: Keeping = Keeping()) -> DatabaseIdentity:
     """Make what is missing, migrate what is old, check what is there; return which database this is.
 
     A new database gets an identity. One whose history was dropped table by table gets another incarnation, so that
@@ -110,7 +127,8 @@ def ensure_schema(database: QuestDB) -> DatabaseIdentity:
         # Written before the table is made again: once it is there, nobody could tell that its rows were lost.
         known = _write_identity(database, replace(known, incarnation=known.incarnation + 1))
     for table in TABLES:
-        _run(database, _create(table))
+        partition = keeping.partition if table.name == "samples" else table.partition
+        _run(database, _create(replace(table, partition=partition)))
     reached = (0, 0) if known is None else (known.schema_major, known.schema_minor)
     for step in STEPS:
         if (step.major, step.minor) > reached:
@@ -119,11 +137,24 @@ def ensure_schema(database: QuestDB) -> DatabaseIdentity:
             _wait_until_applied(database)
     _check(database)
     make_views(database)
+    _keep(database, keeping)
     if known is None:
         known = DatabaseIdentity(secrets.token_hex(16), 1, *reached)
     if (newest.major, newest.minor) != reached:
         known = _write_identity(database, replace(known, schema_major=newest.major, schema_minor=newest.minor))
     return known
+
+
+def declare_restored(database: QuestDB) -> DatabaseIdentity:
+    """Give a database that came out of a backup an incarnation that it never had: reactors then fill in what it lacks.
+
+    It is the time in seconds, so that a backup that is restored twice has two. Raises `DatabaseError`.
+    """
+    known = read_identity(database)
+    if known is None:
+        raise SqlError("there is no schema in it")
+    seconds = int(database.query("SELECT cast(now() AS LONG) / 1000000")[0][0])
+    return _write_identity(database, replace(known, incarnation=max(known.incarnation + 1, seconds)))
 
 
 def read_identity(database: QuestDB) -> DatabaseIdentity | None:
@@ -151,6 +182,25 @@ def _create(table: Table) -> str:
         f"CREATE TABLE IF NOT EXISTS {table.name} ({columns}) TIMESTAMP(ts) PARTITION BY {table.partition}{keep} WAL"
         f" DEDUP UPSERT KEYS({', '.join(('ts', *table.key))})"
     )
+
+
+def _keep(database: QuestDB, keeping: Keeping) -> None:
+    """Set how long rows are kept, where it differs. A table that declines keeps them as before, and that is logged."""
+    rows = database.query("SELECT table_name, ttlValue, ttlUnit FROM tables() WHERE table_type = 'T'")
+    found = {name: _days(value, unit) for name, value, unit in rows}
+    for name, days in keeping.days.items():
+        if found.get(name) != days:
+            try:
+                _run(database, f"ALTER TABLE {name} SET TTL {days} DAYS")
+            except SqlError as error:
+                logger.warning("rows of {} cannot be kept for {} days: {}", name, days, error)
+            else:
+                logger.info("rows of {} are kept {}", name, f"for {days} days" if days else "for ever")
+
+
+def _days(value: int, unit: str) -> float:
+    """Turn QuestDB's TTL into days; months and years are some that nobody sets with ours."""
+    return value * {"HOUR": 1 / 24, "DAY": 1, "WEEK": 7, "MONTH": 30.4, "YEAR": 365.2}[unit]
 
 
 def _run(database: QuestDB, statement: str) -> None:

@@ -249,7 +249,7 @@ def alarms(title: str, about: str) -> dashboards.Panel:
         .options(
             {
                 "viewMode": "list",
-                "folder": {"title": FOLDER},
+                "alertInstanceLabelFilter": f'{{grafana_folder="{FOLDER}"}}',
                 "groupMode": "default",
                 "maxItems": 50,
                 "sortOrder": 3,  # the newest first

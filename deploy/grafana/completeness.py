@@ -35,6 +35,15 @@ GAPS = f"""
     LIMIT 200
 """
 
+EVER = f"""
+    SELECT reactor, rows_of, series, spool, sum(missing) AS missing, max(until) AS before_number
+    FROM gaps
+    WHERE ts <= $__timeTo() AND {CHOSEN}
+    GROUP BY reactor, rows_of, series, spool
+    ORDER BY missing DESC, reactor, rows_of, series
+    LIMIT 200
+"""
+
 # The longest time without a sample, in sample intervals: 1 is as it should be.
 PAUSES = f"""
     SELECT kept.reactor, kept.sensor, kept.quantity, kept.pause, wired.every, kept.pause / wired.every AS intervals
@@ -100,6 +109,13 @@ def completeness() -> dashboards.Dashboard:
             )
         )
         .with_panel(blocks.table("Gaps", "Numbers that are missing, the newest 200.", GAPS))
+        .with_panel(
+            blocks.table(
+                "Missing since the beginning",
+                "From each spool's number 1 to the end of this span, as the view gaps counts them every ten minutes.",
+                EVER,
+            )
+        )
         .with_panel(
             blocks.table(
                 "Longest pauses",

@@ -57,9 +57,9 @@ FAULTS = """
     LIMIT 200
 """
 
-STATE = blocks.series("readings", IS_REACTOR, metric="reactor", value="count()", fill="0")
+STATE = blocks.series("readings", IS_REACTOR, metric="reactor", value="max(1)", fill="0")
 
-LIVE_OR_SILENT = {"0": ("silent", blocks.BAD)}
+LIVE_OR_SILENT = {"1": ("live", blocks.GOOD), "0": ("silent", blocks.BAD)}
 
 
 def fleet() -> dashboards.Dashboard:

@@ -49,6 +49,16 @@ SETTINGS = """
     ORDER BY "time"
 """
 
+DESIRED = """
+    SELECT device, setting, value AS applied, ts AS since, author, asked_state, asked, asked_author
+    FROM settings_now
+    WHERE ts <= $__timeTo() AND reactor = '$reactor'
+    ORDER BY device, setting
+"""
+
+# A view: however long the span, it is read at once.
+HOURS = blocks.series("hourly", CHOSEN, metric="sensor || ' ' || quantity || ' ' || unit", value="avg(avg)")
+
 CHANGES = """
     SELECT ts AS "time", device, setting, value, state, author, revision
     FROM settings
@@ -71,6 +81,8 @@ MARKS = """
     WHERE $__timeFilter(ts) AND reactor = '$reactor'
     LIMIT -500
 """
+
+ASKED = {"applied": blocks.GOOD, "pending": blocks.WARN, "rejected": blocks.BAD}
 
 
 def reactor() -> dashboards.Dashboard:
@@ -100,6 +112,11 @@ def reactor() -> dashboards.Dashboard:
             .max_per_row(2)
             .span(24)
         )
+        .with_panel(
+            blocks.lines("By the hour", "Means of what was ok; for spans of weeks and years.", HOURS)
+            .interval("1h")
+            .span(24)
+        )
         .with_row(dashboards.Row("Quality"))
         .with_panel(
             blocks.states("Live readings", "The worst of each interval.", _quality("readings"), QUALITIES).span(12)
@@ -109,6 +126,14 @@ def reactor() -> dashboards.Dashboard:
         )
         .with_row(dashboards.Row("Settings and events"))
         .with_panel(blocks.states("Settings applied", "Each holds until the next.", blocks.Sql(SETTINGS)))
+        .with_panel(
+            blocks.table(
+                "Applied and asked for",
+                "What holds, and the newest document that somebody asked for; pending: not answered yet.",
+                DESIRED,
+                {"asked_state": blocks.colored(ASKED)},
+            )
+        )
         .with_panel(blocks.table("Changes", "Applied and rejected, the newest 200.", CHANGES).span(12))
         .with_panel(blocks.table("Events", "The newest 200.", EVENTS).span(12))
     )

@@ -31,6 +31,13 @@ TABLES = """
     ORDER BY wal.suspended DESC, wal.name
 """
 
+VIEWS = """
+    SELECT view_name AS "view", refresh_type AS refresh, view_status AS status, invalidation_reason AS reason,
+           last_refresh_finish_timestamp AS refreshed, base_table_txn - refresh_base_table_txn AS behind
+    FROM materialized_views()
+    ORDER BY view_name
+"""
+
 IDENTITY = """
     SELECT ts AS since, identity, incarnation, schema_major, schema_minor
     FROM meta
@@ -79,6 +86,14 @@ def system() -> dashboards.Dashboard:
                     "disk": blocks.in_unit("bytes"),
                 },
             )
+        )
+        .with_panel(
+            blocks.table(
+                "Materialized views",
+                "An invalid one is behind for ever: REFRESH MATERIALIZED VIEW ... FULL.",
+                VIEWS,
+                {"status": blocks.colored({"valid": blocks.GOOD, "invalid": blocks.BAD})},
+            ).height(5)
         )
         .with_panel(blocks.table("Identity", "A new line: wiped, restored, dropped or migrated.", IDENTITY).span(12))
         .with_panel(

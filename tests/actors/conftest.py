@@ -9,6 +9,7 @@ import pytest
 from actors.live import Around, Faults, Live, Vitals
 from actors.ticker import SECOND, Ticker
 from actors.timebase import Timebase
+from hardware.clock import Clock
 from storage.rows import Event, Row, Sample
 
 START_NS = 1_000 * SECOND
@@ -41,12 +42,6 @@ class FakeClock:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
-
-
-@pytest.fixture
-def ticker(clock: FakeClock) -> Ticker:
-    """Without a thread: `ring` rings what is due by the fake clock."""
-    return Ticker(clock)
 
 
 @pytest.fixture(autouse=True)
@@ -101,15 +96,25 @@ def kept() -> Kept:
     return Kept()
 
 
-@pytest.fixture
-def around(clock: FakeClock, ticker: Ticker, kernel: Kernel, kept: Kept) -> Around:
-    """What a reactor's actors share; events are collected in `kept`."""
+def make_around(clock: Clock, kept: Kept, *, reactor: str = "tank", kernel: Kernel | None = None) -> Around:
+    """What the actors of a reactor share; events are collected in `kept`."""
     return Around(
-        reactor="tank",
+        reactor=reactor,
         clock=clock,
-        ticker=ticker,
-        timebase=Timebase("boot", kernel),
+        ticker=Ticker(clock),
+        timebase=Timebase("boot", kernel or Kernel()),
         live=Live(clock, {"ph": 12.0, "rtd": 12.0, "self": 12.0}),
         vitals=Vitals(),
-        faults=Faults("tank", clock, lambda event: kept([event])),
+        faults=Faults(reactor, clock, lambda event: kept([event])),
     )
+
+
+@pytest.fixture
+def around(clock: FakeClock, kernel: Kernel, kept: Kept) -> Around:
+    return make_around(clock, kept, kernel=kernel)
+
+
+@pytest.fixture
+def ticker(around: Around) -> Ticker:
+    """Without a thread: `ring` rings what is due by the fake clock."""
+    return around.ticker

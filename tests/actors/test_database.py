@@ -13,7 +13,7 @@ from actors.keeper import Ready
 from actors.ticker import Ticker
 from storage.questdb import QuestDB, Unreachable
 from storage.readings import InventoryEntry, LiveReading, Writer, Written
-from storage.schema import TABLES, DatabaseIdentity
+from storage.schema import TABLES, DatabaseIdentity, Keeping
 from tests.actors.conftest import FakeClock
 
 FIRST = DatabaseIdentity("a" * 32, 1, 1, 0)
@@ -176,7 +176,8 @@ class FakeServer(QuestDB):
     def table_names(self, _: QuestDB) -> frozenset[str]:
         return self.tables
 
-    def ensure_schema(self, _: QuestDB) -> DatabaseIdentity:
+    def ensure_schema(self, _: QuestDB, keeping: Keeping) -> DatabaseIdentity:
+        assert keeping == Keeping()
         self.migrations += 1
         self.identity = self.identity or self.made
         self.tables = ALL_TABLES

@@ -19,13 +19,10 @@ from msgspec.structs import replace
 from actors.asked_acts import LONGEST
 from actors.desired_store import Job, perform
 from actors.desk import Desk
-from actors.live import Around, Faults, Live, Vitals
 from actors.targets import Do, Follow
-from actors.ticker import Ticker
-from actors.timebase import Timebase
 from actors.wants import Numbering
 from tests.actors.archive import Archive
-from tests.actors.conftest import FakeClock, Kept
+from tests.actors.conftest import FakeClock, Kept, make_around
 from tests.actors.test_desk import DATABASE, device, wish
 from tests.actors.test_device import FakeCircuit, FakeOutput, Scene
 from transport.keys import Peer
@@ -77,16 +74,7 @@ class Reactor:
         self._count()
         for name, driver in DRIVERS.items():
             kept = Kept()
-            around = Around(
-                reactor="r1",
-                clock=self.clock,
-                ticker=Ticker(self.clock),
-                timebase=Timebase("boot", lambda: True),
-                live=Live(self.clock, {}),
-                vitals=Vitals(),
-                faults=Faults("r1", self.clock, lambda event, kept=kept: kept([event])),  # type: ignore[misc]
-            )
-            scene = Scene(around, self.clock, kept, self.folder / name)
+            scene = Scene(make_around(self.clock, kept, reactor="r1"), self.clock, kept, self.folder / name)
             scene.name = name
             self.scenes[name] = scene.start(driver)
 

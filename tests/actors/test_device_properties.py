@@ -7,13 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.device import RETRY
-from actors.live import Around, Faults, Live, Vitals
 from actors.targets import KeptFile
-from actors.ticker import Ticker
-from actors.timebase import Timebase
 from hardware.acts import Value
 from hardware.errors import NoAnswer
-from tests.actors.conftest import FakeClock, Kept
+from tests.actors.conftest import FakeClock, Kept, make_around
 from tests.actors.test_device import Scene
 from transport.messages import Applied, Rejected
 
@@ -31,16 +28,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         clock, kept = FakeClock(), Kept()
-        around = Around(
-            reactor="tank",
-            clock=clock,
-            ticker=Ticker(clock),
-            timebase=Timebase("boot", lambda: True),
-            live=Live(clock, {}),
-            vitals=Vitals(),
-            faults=Faults("tank", clock, lambda event: kept([event])),
-        )
-        self.scene = Scene(around, clock, kept, folder).start()
+        self.scene = Scene(make_around(clock, kept), clock, kept, folder).start()
         self.kept = KeptFile(folder / "d.json")
         self.broken = False
         self.told = 0  # the highest revision that was said to be applied

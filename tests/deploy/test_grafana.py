@@ -16,7 +16,7 @@ from deploy.grafana.files import DASHBOARDS, HERE, made
 from hardware.values import Quality
 
 PAGE = Path(__file__).parents[2] / "docs" / "grafana.md"
-OF_THE_SERVER = ("wal_tables()", "tables()")  # what the server tells of itself has no time
+OF_THE_SERVER = ("wal_tables()", "tables()", "materialized_views()")  # what the server tells of itself has no time
 
 
 def dashboard(name: str) -> dict[str, Any]:

@@ -7,10 +7,7 @@ import pytest
 
 from actors.config import DatabaseLogin, DeviceConfig, ReactorConfig, SensorConfig
 from actors.following import Hearers
-from actors.live import Around, Faults, Live, Vitals
 from actors.self_sensor import SelfSensor
-from actors.ticker import Ticker
-from actors.timebase import Timebase
 from actors.wiring import Makers, Wires, Workbench
 from deploy import reactor_file
 from deploy.reactor_file import MOST_DEVICES, MOST_INTERLOCKS, MOST_SENSORS
@@ -20,6 +17,7 @@ from hardware.clock import SystemClock
 from hardware.device import DeviceDriver
 from hardware.driver import SensorDriver, Wiring
 from storage.spool import Spool
+from tests.actors.conftest import Kept, make_around
 from tests.deploy.conftest import MakeSettings
 from tests.deploy.test_examples import find, find_device
 from transport.envelope import LIMITS, decode, encode
@@ -94,15 +92,7 @@ def wires(make_settings: MakeSettings, tmp_path: Path) -> Wires:
         interlocks=found.interlocks,
     )
     clock = SystemClock()
-    around = Around(
-        reactor="r",
-        clock=clock,
-        ticker=Ticker(clock),
-        timebase=Timebase("boot", lambda: False),
-        live=Live(clock, {}),
-        vitals=Vitals(),
-        faults=Faults("r", clock, lambda _: None),
-    )
+    around = make_around(clock, Kept(), reactor="r")
     buses = Buses()
     spool = Spool(tmp_path / "spool.sqlite", clock=clock, boot="boot", limit=1 << 20, retention=60.0)
 

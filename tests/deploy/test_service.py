@@ -62,6 +62,7 @@ def test_a_host_runs_its_managers_all_the_time(make_settings: MakeSettings) -> N
     assert programs["manager_52"].environment == {"REACTORIUM_MANAGER_NUMBER": "52"}
     assert programs["manager_51"].autostart
     assert programs["manager_51"].autorestart
+    assert programs["manager_51"].startsecs > 0  # one that cannot start does not start over and over at once
 
 
 @pytest.mark.parametrize("variables", [{"MANAGERS_FROM": 1}, {"MANAGERS_FROM": 95, "MANAGERS": 8}])

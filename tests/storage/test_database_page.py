@@ -68,5 +68,6 @@ def test_a_restored_backup_can_say_so(database: QuestDB) -> None:
     database.query("SELECT wait_wal_table('meta')")
     after = read_identity(database)
     assert after
-    assert (after.identity, after.incarnation) == (before.identity, before.incarnation + 1)
+    assert after.identity == before.identity
+    assert after.incarnation > before.incarnation
     assert ensure_schema(database) == after

@@ -4,10 +4,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from loguru import logger
 
 from storage import schema
 from storage.questdb import QuestDB, SqlError, Unreachable
-from storage.schema import TABLES, DatabaseIdentity, SchemaDrift, Step, ensure_schema, read_identity, table_names
+from storage.schema import (
+    TABLES,
+    DatabaseIdentity,
+    Keeping,
+    SchemaDrift,
+    Step,
+    declare_restored,
+    ensure_schema,
+    read_identity,
+    table_names,
+)
 from tests.conftest import Server
 
 pytestmark = pytest.mark.system
@@ -56,6 +67,47 @@ def test_readings_are_kept_a_day_and_history_for_ever(database: QuestDB) -> None
     ensure_schema(database)
     found = database.query("SELECT table_name, ttlValue, ttlUnit FROM tables() WHERE ttlValue > 0")
     assert found == [("readings", 1, "DAY")]
+
+
+def kept(database: QuestDB) -> dict[str, tuple[int, str]]:
+    rows = database.query("SELECT table_name, ttlValue, ttlUnit FROM tables() WHERE ttlValue > 0")
+    return {name: (value, unit) for name, value, unit in rows}
+
+
+def wait_until_kept(database: QuestDB, wanted: dict[str, tuple[int, str]]) -> None:
+    for table in TABLES:
+        database.query(f"SELECT wait_wal_table('{table.name}')")
+    while kept(database) != wanted:  # pytest's own time limit ends it
+        pass
+
+
+def test_rows_are_kept_as_long_as_somebody_says(database: QuestDB) -> None:
+    ensure_schema(database, Keeping({"samples": 21, "readings": 3}, "WEEK"))
+    wait_until_kept(database, {"samples": (3, "WEEK"), "readings": (3, "DAY")})
+    assert database.query("SELECT partitionBy FROM tables() WHERE table_name = 'samples'") == [("WEEK",)]
+    ensure_schema(database, Keeping({"samples": 0}))
+    wait_until_kept(database, {"readings": (3, "DAY")})
+    ensure_schema(database)
+    assert kept(database) == {"readings": (3, "DAY")}
+
+
+def test_a_time_that_the_table_declines_changes_nothing_and_is_told(database: QuestDB) -> None:
+    ensure_schema(database, Keeping(partition="WEEK"))
+    said: list[str] = []
+    sink = logger.add(lambda message: said.append(message.record["message"]), level="WARNING")
+    ensure_schema(database, Keeping({"samples": 10, "events": 30}))
+    logger.remove(sink)
+    assert ["rows of samples cannot be kept for 10 days" in one for one in said] == [True]
+    wait_until_kept(database, {"readings": (1, "DAY"), "events": (30, "DAY")})
+
+
+def test_a_restored_database_never_has_an_incarnation_again(database: QuestDB) -> None:
+    first = ensure_schema(database)
+    restored = declare_restored(database)
+    assert restored.identity == first.identity
+    assert restored.incarnation > 1_700_000_000
+    assert declare_restored(database).incarnation > restored.incarnation
+    assert ensure_schema(database) == read_identity(database)
 
 
 @pytest.mark.parametrize("statements", range(len(TABLES) + 1))

@@ -15,9 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from actors.journal import Journal
-from actors.live import Around, Faults, Live, Vitals
-from actors.ticker import Ticker
-from actors.timebase import Timebase
 from hardware.buses import Buses
 from hardware.clock import SystemClock
 from hardware.device import DeviceDriver
@@ -25,7 +22,7 @@ from hardware.driver import Wiring
 from hardware.drivers.ezo_pmp import EzoPmp
 from hardware.drivers.pump import Pump
 from hardware.ezo.i2c import I2cCircuit
-from tests.actors.conftest import FakeClock, Kept
+from tests.actors.conftest import FakeClock, Kept, make_around
 from tests.actors.test_device import Scene
 
 KILLED = 9
@@ -65,16 +62,7 @@ class Steps:
 
 def scene(folder: Path) -> Scene:
     clock, kept = FakeClock(), Kept()
-    around = Around(
-        reactor="tank",
-        clock=clock,
-        ticker=Ticker(clock),
-        timebase=Timebase("boot", lambda: True),
-        live=Live(clock, {}),
-        vitals=Vitals(),
-        faults=Faults("tank", clock, lambda event: kept([event])),
-    )
-    return Scene(around, clock, kept, folder)
+    return Scene(make_around(clock, kept), clock, kept, folder)
 
 
 def live(driver: DeviceDriver, folder: Path) -> list[tuple[str, str, str]]:

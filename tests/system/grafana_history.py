@@ -7,6 +7,7 @@ pond    for the last 10 minutes: its probe faulty, its database out of reach for
 host-1  a manager
 """
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -72,9 +73,15 @@ def write(client: QuestDB, end: datetime) -> None:
                 ("pond", "fan", "duty", "10", 10.0, 1, "applied", "ada", "pond-1", 1, ago(25)),
             ],
         ),
+        (
+            "desired",
+            "reactor, device, document, revision, author, ts",
+            [("tank", "fan", '{"duty": 80}', 4, "eve", ago(5))],
+        ),
         ("inventory", "reactor, kind, name, label, driver, address, descriptor, ts", list(_inventory(end))),
     ):
         _insert(client, table, columns, rows)
+    _refresh(client)
 
 
 def _insert(client: QuestDB, table: str, columns: str, rows: list[Row]) -> None:
@@ -87,6 +94,21 @@ def _insert(client: QuestDB, table: str, columns: str, rows: list[Row]) -> None:
     status, answer = client.write(bytes(lines))
     assert status == 204, answer
     client.query(f"SELECT wait_wal_table('{table}')")
+
+
+def _refresh(client: QuestDB) -> None:
+    """Wait for the materialized views; the one that is refreshed every ten minutes is told to begin."""
+    client.execute("REFRESH MATERIALIZED VIEW tallies FULL")
+    behind = (
+        "SELECT count() FROM materialized_views()"
+        " WHERE view_status <> 'valid' OR coalesce(refresh_base_table_txn, -1) <> base_table_txn"
+    )
+    end = time.monotonic() + 60
+    while client.query(behind) != [(0,)]:
+        assert time.monotonic() < end, "the views are not refreshed"
+        time.sleep(0.02)
+    for name in ("hourly", "tallies"):
+        client.query(f"SELECT wait_wal_table('{name}')")
 
 
 def _microseconds(moment: datetime) -> int:

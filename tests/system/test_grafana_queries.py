@@ -101,7 +101,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.mark.parametrize("query", QUERIES, ids="/".join)
 def test_every_query_finds_something_in_the_known_history(world: World, query: tuple[str, str, str]) -> None:
-    assert world.ask(*query).rows
+    assert world.ask(*query, since=world.shown.until - timedelta(hours=2)).rows  # a whole hour, for the view hourly
 
 
 @pytest.mark.parametrize("query", QUERIES, ids="/".join)
@@ -151,9 +151,10 @@ def test_fleet_shows_the_readings_that_are_not_ok_first(world: World) -> None:
 def test_fleet_shows_when_a_reactor_fell_silent(world: World) -> None:
     found = lines(world.ask("fleet", "State"))
     assert set(found) == THREE
-    silent = [time for time, count in found["well"] if not count]
+    assert {value for line in found.values() for _, value in line} == {0, 1}
+    silent = [time for time, live in found["well"] if not live]
     assert min(silent) > world.shown.until - timedelta(minutes=21)
-    assert all(count for _, count in found["tank"])
+    assert all(live for _, live in found["tank"])
 
 
 def test_fleet_shows_backlog_live_and_kept(world: World) -> None:
@@ -216,6 +217,21 @@ def test_reactor_shows_a_setting_from_the_beginning_of_the_span(world: World) ->
     ]
 
 
+def test_reactor_shows_what_is_asked_for_beside_what_holds(world: World) -> None:
+    (fan,) = world.ask("reactor", "Applied and asked for", chosen={"reactor": "tank"}).rows
+    assert (fan["applied"], fan["asked_state"], fan["asked"], fan["asked_author"]) == (
+        "60",
+        "pending",
+        '{"duty": 80}',
+        "eve",
+    )
+
+
+def test_reactor_shows_hours_for_long_spans(world: World) -> None:
+    hours = lines(world.ask("reactor", "By the hour", since=world.shown.until - timedelta(days=90), interval="2h"))
+    assert {value for _, value in hours["ph1 ph pH"]} == {7.0}  # faults have no part in it
+
+
 def test_reactor_marks_its_events(world: World) -> None:
     marks = world.ask("reactor", "marks Events")
     assert marks.columns["time"] == "timestamp"
@@ -251,6 +267,12 @@ def test_completeness_names_the_gaps(world: World) -> None:
         ("pond", "pond-1", 173, 175),
     ]
     assert found[1]["until"] - found[1]["after"] == timedelta(minutes=4)
+    ever = {
+        (row["rows_of"], row["series"]): row["missing"]
+        for row in world.ask("completeness", "Missing since the beginning").rows
+    }
+    assert ever["events", "ph1/fault"] == 1
+    assert ever["samples", "ph1/ph"] == 3  # the doubled number stands for the one that it replaced
     worst = world.ask("completeness", "Series").rows[0]
     assert (worst["reactor"], worst["rows"], worst["missing"], worst["twice"]) == ("pond", 57, 4, 1)
 
@@ -289,6 +311,7 @@ def test_system_shows_tables_spools_and_clocks(world: World) -> None:
     assert tables["inventory"]["rows"] == 9
     assert tables["samples"]["disk"] > 0
     assert world.ask("system", "Identity").column("incarnation") == [1]
+    assert world.ask("system", "Materialized views").column("status") == ["valid", "valid"]
     spools = lines(world.ask("system", "Spools", "A"))
     assert spools["pond refused"][-1][1] == 3
     offsets = lines(world.ask("system", "Clock offset", "B"))

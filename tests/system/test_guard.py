@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import psutil
 import pytest
@@ -54,13 +55,14 @@ def end(tank: Guarded, reactor: psutil.Process, number: signal.Signals) -> dict[
 
 def test_outputs_are_safe_within_a_second_of_every_kill(tank: Guarded) -> None:
     tank.start()
-    reactor, slowest = None, 0.0
+    reactor, slowest = None, []
     for _ in range(KILLS):
         reactor = running(tank, reactor)
         dose(tank)
-        slowest = max(slowest, *end(tank, reactor, signal.SIGKILL).values())
-    assert slowest < 1.0
-    report(f"{KILLS} kills: the slowest output was safe after {1000 * slowest:.0f} ms")
+        slowest.append(1000 * max(end(tank, reactor, signal.SIGKILL).values()))
+    assert max(slowest) < 1000
+    told = ", ".join(f"{how.__name__} {how(slowest):.0f}" for how in (min, median, max))
+    report(f"{KILLS} kills, ms until the slowest output was safe: {told}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGSEGV])

@@ -28,6 +28,7 @@ from transport.messages import (
     Document,
     Done,
     Hello,
+    LimitsInfo,
     ManagerInfo,
     Message,
     Mistake,
@@ -93,6 +94,8 @@ def describe(label: str, *, epoch: int = 1) -> Attach:
             address=f"/dev/i2c-1:0x40:{number}",
             settings=[duty, switch],
             rules=["at most 3600 s on"] if name == "heater" else [],
+            ramped="duty",
+            cycled="on",
         )
         for number, (name, title) in enumerate(DEVICES.items())
     ]
@@ -105,7 +108,7 @@ def describe(label: str, *, epoch: int = 1) -> Attach:
         settings=[],
         acts=[ActInfo(name="dose", title="Dose a volume", arguments=[_volume()], volume=["volume"])],
         reported=[QuantityInfo(name="total", unit="ml", low=0.0, high=1e9, decimals=2)],
-        rules=["at most 5 ml a dose", "at most 20 ml an hour"],
+        limits=LimitsInfo(dose=5.0, hour=20.0),
     )
     return Attach(epoch=epoch, label=label, software="reactorium 0.1.0", sensors=sensors, devices=[*devices, acid])
 

@@ -1,4 +1,5 @@
 import asyncio
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -50,6 +51,9 @@ def test_a_reactor_is_shown_with_all_that_is_wired(web: Web) -> None:
     assert heater["rules"] == ["at most 3600 s on"]
     duty = heater["settings"][0]
     assert (duty["name"], duty["unit"], duty["low"], duty["high"], duty["step"]) == ("duty", "%", 0.0, 100.0, 5.0)
+    assert (heater["ramped"], heater["cycled"], heater["limits"]) == ("duty", "on", None)
+    acid = next(device for device in shown["devices"] if device["name"] == "acid")
+    assert acid["limits"] == {"dose": 5.0, "hour": 20.0, "day": None}
     assert web.get("/reactors/tank-1/sensors") == shown["sensors"]
     assert web.get("/reactors/tank-1/devices") == shown["devices"]
 
@@ -101,6 +105,22 @@ def test_a_bad_question_is_refused_before_anybody_is_asked(web: Web, query: str)
     refused(web.client.get(f"/api/reactors/tank-1/samples?sensor=ph&quantity=ph&{query}"), 422)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/events?offset=-1",
+        "/events?limit=10001",
+        "/events?format=xml",
+        f"/events?text={'x' * 101}",
+        "/events?kind=';--",
+        "/inventory?format=xlsx",
+        "/reactors/tank-1/settings?offset=x",
+    ],
+)
+def test_a_bad_question_about_a_table_is_refused_too(web: Web, path: str) -> None:
+    refused(web.client.get(f"/api{path}"), 422)
+
+
 # changing
 
 
@@ -148,6 +168,19 @@ def test_a_setting_for_later_is_accepted(web: Web) -> None:
     answer = settings(web.client, duty=3)
     assert answer.status_code == 202
     assert answer.json() == {"revision": 7, "delivered": False, "held_by": ""}
+
+
+def test_what_vanishes_in_between_leaves_the_change_in_doubt(web: Web) -> None:
+    vanishing = Thread(target=web.pretender.kill_manager, args=["manager-1"])
+
+    def vanish(_: Set) -> Accepted:
+        vanishing.start()
+        raise ConnectionError  # no answer
+
+    web.pretender.on_set = vanish
+    details = refused(settings(web.client, duty=3), 504)
+    assert "look whether it was done" in details["detail"]
+    vanishing.join()
 
 
 def test_a_manager_that_fails_is_said_to(web: Web) -> None:

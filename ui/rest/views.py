@@ -119,6 +119,7 @@ class SensorBrief:
 
     name: str
     label: str
+    driver: str
     quantities: list[Quantity]
 
 
@@ -257,7 +258,7 @@ def brief(twin: Twin) -> Brief:
         twin.name,
         _label(twin),
         twin.attach.software if twin.attach else "",
-        [SensorBrief(one.name, one.label, _quantities(one.quantities)) for one in sensors],
+        [SensorBrief(one.name, one.label, one.driver, _quantities(one.quantities)) for one in sensors],
         [DeviceBrief(one.name, one.label, one.looks) for one in devices],
         live(twin),
     )

@@ -18,11 +18,8 @@ export function whenStranger(call) {
 async function ask(method, path, body) {
   let answer;
   try {
-    answer = await fetch(`/api${path}`, {
-      method,
-      headers: body === undefined ? {} : { "Content-Type": "application/json" },
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
+    const sent = body === undefined ? {} : { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+    answer = await fetch(`/api${path}`, { method, ...sent });
   } catch {
     throw new ApiError({ status: 0, detail: "The server does not answer." });
   }

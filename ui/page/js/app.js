@@ -1,9 +1,10 @@
 // The page: who is logged in, which view is shown, the bar above it.
 
 import { ApiError, get, post, remove, whenStranger } from "./api.js";
-import { fill, h, icon, toast } from "./dom.js";
+import { fill, h, icon, opened, say, toast } from "./dom.js";
 import * as fleet from "./fleet.js";
-import { showEvents, showHealth, showInventory } from "./lists.js";
+import { showHealth } from "./health.js";
+import { showEvents, showInventory } from "./lists.js";
 import { showOverview } from "./overview.js";
 import { showPeople } from "./people.js";
 import { showReactor } from "./reactor.js";
@@ -17,6 +18,8 @@ const VIEWS = [
   { path: /^\/people$/, show: showPeople, title: "People" },
 ];
 const LINKS = [["/", "Reactors"], ["/events", "Events"], ["/inventory", "Inventory"], ["/health", "Health"], ["/people", "People"]];
+const KEYS = [["/", "search"], ["Esc", "back to all reactors"], ["?", "these keys"], ["Tab", "on to the next"],
+  ["← →", "chart: earlier, later"], ["+ −", "chart: closer, wider"], ["0", "chart: back to now"]];
 const main = document.getElementById("main");
 const bar = document.getElementById("bar");
 let me = null;
@@ -33,14 +36,15 @@ function isDark() {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
+const isHere = (path) => (path === "/" ? /^\/($|reactor)/.test(location.pathname) : location.pathname === path);
+
 function showBar() {
   const links = LINKS.filter(([path]) => path !== "/people" || me.access === "operator");
-  const place = (path) => (path === "/" ? /^\/($|reactor)/.test(location.pathname) : location.pathname === path);
   fill(
     bar,
     h("a", { class: "brand", href: "/" }, h("img", { src: "/page/icon.svg", alt: "", width: "26", height: "26" }), "Reactorium"),
     h("nav", { "aria-label": "Main" }, links.map(([path, title]) =>
-      h("a", { href: path, "aria-current": place(path) ? "page" : null }, title))),
+      h("a", { href: path, "aria-current": isHere(path) ? "page" : null }, icon(title.toLowerCase()), h("span", {}, title)))),
     h("span", { id: "connection", class: fleet.connection.up ? "" : "down" }, fleet.connection.up ? "" : "no connection"),
     h("button", { class: "plain", title: "Light or dark", "aria-label": "Light or dark", onclick: () => { theme(isDark() ? "light" : "dark"); dispatchEvent(new Event("theme")); } }, icon("sun")),
     h("span", { class: "me" }, `${me.name}${me.access === "viewer" ? " (viewer)" : ""}`),
@@ -57,16 +61,24 @@ async function route() {
   scrollTo(0, 0);
   if (!view) return fill(main, h("div", { class: "empty" }, h("h1", {}, "Nothing is here"), h("a", { href: "/" }, "To the reactors")));
   document.title = `${view.title} · Reactorium`;
+  say(document.getElementById("where"), view.title);
+  fill(main, h("p", { class: "quiet loading" }, "Loading…"));
   try {
     leave = (await view.show(main, me, ...location.pathname.match(view.path).slice(1))) ?? (() => {});
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    fill(main, h("div", { class: "empty" }, h("h1", {}, error.message), h("button", { onclick: route }, "Try again")));
+    fill(main, h("div", { class: "empty" }, h("h1", {}, error.message), h("p", { class: "quiet" }, error.status === 404 ? "It may have another name now." : "What is measured meanwhile is kept all the same."), h("button", { onclick: route }, "Try again")));
   }
+}
+
+function showKeys() {
+  opened("Keys", h("dl", { class: "keys" }, KEYS.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])),
+    h("form", { method: "dialog" }, h("button", { class: "primary" }, "Close")));
 }
 
 function go(path) {
   if (path !== location.pathname) history.pushState(null, "", path);
+  main.focus({ preventScroll: true });
   route();
 }
 
@@ -116,13 +128,17 @@ document.addEventListener("click", (event) => {
   go(link.getAttribute("href"));
 });
 document.addEventListener("keydown", (event) => {
+  if (document.querySelector("dialog[open]")) return;
   if (event.target.matches("input, select, textarea")) {
     if (event.key === "Escape") event.target.blur();
     return;
   }
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "/") {
     event.preventDefault();
     document.querySelector("input[type=search]")?.focus();
+  } else if (event.key === "?" && me) {
+    showKeys();
   } else if (event.key === "Escape" && location.pathname !== "/") go("/");
 });
 addEventListener("popstate", route);

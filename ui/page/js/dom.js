@@ -49,6 +49,20 @@ export function toast(text, kind = "good") {
   setTimeout(() => note.remove(), kind === "bad" ? 9000 : 4500);
 }
 
+/** Ask whether somebody is sure of what cannot be taken back. */
+export function sure(question, title, act) {
+  const dialog = opened(question, h("div", { class: "buttons" },
+    h("button", { class: "danger", onclick: () => { dialog.close(); act(); } }, title), h("button", { onclick: () => dialog.close() }, "Cancel")));
+}
+
+/** Open a dialog over the page; it is gone when it is closed. */
+export function opened(title, ...content) {
+  const dialog = h("dialog", { class: "card", "aria-label": title, onclose: () => dialog.remove() }, h("h2", {}, title), content);
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}
+
 function flat(children) {
   return children.flat(3).filter((child) => child !== null && child !== undefined && child !== false);
 }

@@ -27,19 +27,22 @@ export const since = (iso) => (iso ? (now() - Date.parse(iso)) / 1000 : Infinity
 export function begin() {
   if (source) return;
   source = new EventSource(looked ? `/api/stream?reactor=${looked}` : "/api/stream");
+  source.addEventListener("open", () => {
+    for (const one of reactors.values()) one.live.version = 0; // a server that started again counts anew
+  });
   source.addEventListener("time", (event) => {
     ahead = Date.now() - Date.parse(JSON.parse(event.data).now);
     setUp(true);
   });
   source.addEventListener("live", (event) => take(JSON.parse(event.data)));
   source.addEventListener("wired", refresh);
-  source.onerror = () => {
+  source.addEventListener("error", () => {
     setUp(false);
     if (source?.readyState === EventSource.CLOSED) {
       end();
       setTimeout(begin, 3000);
     }
-  };
+  });
 }
 
 /** Look at one reactor, whose readings come as they are taken; without a name at everybody again. */

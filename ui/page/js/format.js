@@ -2,17 +2,17 @@
 
 const numbers = new Map();
 
-/** Spell a number with so many decimals, fewer of them the larger it is; a dash for none. */
-export function number(value, most = 2) {
-  if (value === null || value === undefined) return "–";
-  const decimals = Math.min(most, Math.max(0, 4 - Math.floor(Math.log10(Math.abs(value) || 1))));
+/** Spell a number with at most so many decimals and, the more of them it has before the point, so many digits in all; a dash for none. */
+export function number(found, most = 2, digits = 5) {
+  if (found === null || found === undefined) return "–";
+  const decimals = Math.min(most, Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(found) || 1))));
   if (!numbers.has(decimals)) {
     numbers.set(
       decimals,
       new Intl.NumberFormat(undefined, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }),
     );
   }
-  return numbers.get(decimals).format(value);
+  return numbers.get(decimals).format(found);
 }
 
 const free = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 6 });
@@ -54,6 +54,9 @@ export function words(name) {
   const spaced = name.replace(/[_-]/g, " ");
   return spaced.charAt(0).toUpperCase() + spaced.slice(1);
 }
+
+/** A unit behind a number; none where the name says it already. */
+export const unitBehind = (unit, label) => (unit && unit.toLowerCase() !== label.toLowerCase() ? ` ${unit}` : "");
 
 /** Spell a quality. */
 export function quality(name) {

@@ -1,51 +1,70 @@
-// A device or sensor: desired, applied and read back side by side; changing it; acts.
+// A device or sensor: desired, applied and read back side by side; changing it; what it doses; acts.
 
-import { get, post, put } from "./api.js";
+import { ActForm, Doses, lastActs } from "./acts.js";
+import { get, put } from "./api.js";
 import { fill, h, icon, look, say, toast } from "./dom.js";
 import { measured, number, value, words } from "./format.js";
-import { iconOf } from "./overview.js";
+import { brief, iconOf } from "./overview.js";
 
 const FIRST_SETTINGS = 2; // are always to be seen; the others when they are not as usual, or asked for
-const FIRST_ACTS = 2;
-const ASK_CALIBRATION = "calibration"; // an act of EZO circuits that tells slope and points
 const FIRST = ["live_interval", "sample_interval"]; // of a sensor's settings, the more important one last
+const SOON = 20; // milliseconds
 
 /** What stands above: a device's settings as its driver has them, a sensor's intervals before its label and address. */
 const rank = (setting) => FIRST.indexOf(setting.name);
 
-/** The card of one device, or of one sensor's settings. `update(live)` shows what is new. */
+/** The card of one device, or of one sensor. `update(live)` shows what is new. */
 export class TargetCard {
-  constructor(reactor, info, me, { title, first = true } = {}) {
+  constructor(reactor, info, me, { device = true } = {}) {
     this.reactor = reactor;
     this.info = info;
+    this.device = device;
     this.may = me.access === "operator";
     this.edits = {};
+    this.base = null; // the revision that the edits were begun on
+    this.theirs = null; // what somebody else did meanwhile
     this.controls = {};
     this.pill = h("span", { class: "pill" });
+    this.brief = h("span", { class: "brief" });
     this.note = h("p", { class: "note", role: "status" });
-    this.rows = [...info.settings].sort((a, b) => rank(b) - rank(a)).map((setting) => this.row(setting));
-    this.more = this.rows.length > FIRST_SETTINGS + 1
+    this.rows = info.settings.toSorted((a, b) => rank(b) - rank(a)).map((setting) => this.row(setting));
+    this.first = info.limits ? 0 : FIRST_SETTINGS;
+    this.more = this.rows.length > FIRST_SETTINGS + 1 || (info.limits && this.rows.length)
       ? h("button", { class: "plain more", "aria-expanded": "false", onclick: () => { this.all = !this.all; this.paint(); } }) : null;
     this.apply = h("button", { class: "primary", onclick: () => this.send() }, "Apply");
-    this.discard = h("button", { onclick: () => { this.edits = {}; this.paint(); } }, "Discard");
+    this.discard = h("button", { onclick: () => this.forget() }, "Discard");
     this.undo = h("button", { class: "plain", title: "Go back to what was wanted before", onclick: () => this.takeBack() }, icon("undo"), "Undo last change");
+    this.buttons = h("div", { class: "buttons" }, this.apply, this.discard, h("span", { class: "grow" }), this.undo);
+    this.conflict = h("div", { class: "conflict", role: "alert", hidden: true });
+    this.doses = info.limits ? new Doses(info) : null;
     this.reported = h("dl", { class: "reported" });
-    const few = info.acts.length > FIRST_ACTS + 1 ? FIRST_ACTS : info.acts.length;
     this.acts = info.acts.map((act) => new ActForm(reactor, info, act, this.may));
-    this.last = h("p", { class: "note" });
-    this.element = h("section", { class: "card target", "aria-label": info.label, id: `target-${info.name}` },
-      h("div", { class: "head" }, first ? iconOf(info) : null, h("h3", {}, title ?? info.label), this.pill),
-      this.note,
-      info.settings.length ? h("div", { class: "scroll" }, h("table", { class: "settings" },
-        h("thead", {}, h("tr", {}, ["", "Desired", "Applied", "Read back"].map((text) => h("th", { scope: "col" }, text)))),
-        h("tbody", {}, this.rows.map((row) => row.element)))) : null,
+    this.last = h("ul", { class: "acts" });
+    this.fold = h("button", { class: "plain fold", "aria-expanded": "false", "aria-label": `Show ${info.label}`, onclick: () => this.open(!this.isOpen) }, icon("fold"));
+    this.table = h("div", { class: "scroll" }, h("table", { class: "settings" },
+      h("thead", {}, h("tr", {}, ["Setting", "Desired", "Applied", ...(device ? ["Read back"] : [])].map((text) => h("th", { scope: "col" }, text)))),
+      h("tbody", {}, this.rows.map((row) => row.element))));
+    const [near, far] = shared(this.acts);
+    this.middle = h("div", { class: "middle" }); // for what a probe shows besides
+    this.element = h("section", { class: "card target folded", "aria-label": info.label, id: `target-${info.name}` },
+      h("div", { class: "head", onclick: (event) => { if (!event.target.closest("button")) this.open(!this.isOpen); } },
+        device ? iconOf(info) : null, h("h3", {}, info.label), this.brief, this.pill, this.fold),
+      this.note, this.conflict, this.middle, this.doses?.element,
+      near.map((one) => one.element),
+      info.settings.length ? this.table : null,
       this.more,
+      info.settings.length && this.may ? this.buttons : null,
       this.reported,
-      info.settings.length && this.may ? h("div", { class: "buttons" }, this.apply, this.discard, h("span", { class: "grow" }), this.undo) : null,
-      this.acts.slice(0, few).map((one) => one.element),
-      this.acts.length > few ? h("details", { class: "others" }, h("summary", {}, "More to do"), this.acts.slice(few).map((one) => one.element)) : null,
+      far.length ? h("details", { class: "others" }, h("summary", {}, "More to do"), far.map((one) => one.element)) : null,
       this.last,
       info.rules?.length ? h("ul", { class: "rules" }, info.rules.map((rule) => h("li", {}, rule))) : null);
+  }
+
+  /** On a phone a card is one line until somebody opens it; on a desk it is always open. */
+  open(isOpen) {
+    this.isOpen = isOpen;
+    this.element.classList.toggle("folded", !isOpen);
+    this.fold.setAttribute("aria-expanded", String(isOpen));
   }
 
   row(setting) {
@@ -56,12 +75,12 @@ export class TargetCard {
     this.controls[setting.name] = control;
     const element = h("tr", {}, h("th", { scope: "row" }, h("label", { for: id }, words(setting.name)),
       setting.kind === "number" ? h("small", {}, `${value(setting.low)} to ${value(setting.high, setting.unit)}`) : null),
-    h("td", { "data-title": "Desired" }, setting.kind === "number" && this.may ? this.stepper(setting, control) : control), applied, readBack);
+    h("td", { "data-title": "Desired" }, setting.kind === "number" && this.may ? this.stepper(setting, control) : control), applied, this.device ? readBack : null);
     return { setting, element, applied, readBack };
   }
 
   control(setting, id) {
-    const edit = (found) => { this.edits[setting.name] = found; this.paint(); };
+    const edit = (found) => this.edit(setting, found);
     if (setting.kind === "switch") {
       return h("input", { type: "checkbox", role: "switch", class: "switch", id, onchange: (event) => edit(event.target.checked) });
     }
@@ -77,14 +96,27 @@ export class TargetCard {
   stepper(setting, control) {
     const turn = (sign) => {
       const now = this.wanted(setting) ?? setting.default;
-      const next = Math.min(setting.high, Math.max(setting.low, Number((Number(now) + sign * setting.step).toPrecision(12))));
-      this.edits[setting.name] = next;
-      this.paint();
+      this.edit(setting, Math.min(setting.high, Math.max(setting.low, Number((Number(now) + sign * setting.step).toPrecision(12)))));
     };
     return h("span", { class: "stepper" },
       h("button", { "aria-label": `less ${setting.name}`, onclick: () => turn(-1) }, "−"), control,
       h("button", { "aria-label": `more ${setting.name}`, onclick: () => turn(1) }, "+"),
       h("span", { class: "unit" }, setting.unit));
+  }
+
+  edit(setting, found) {
+    if (!Object.keys(this.edits).length) this.base = this.revision();
+    if (found === (this.desired()[setting.name] ?? setting.default)) delete this.edits[setting.name];
+    else this.edits[setting.name] = found;
+    if (!Object.keys(this.edits).length) this.forget();
+    else this.paint();
+  }
+
+  forget() {
+    this.edits = {};
+    this.base = this.theirs = null;
+    this.problem = "";
+    this.paint();
   }
 
   /** What is desired of a setting, an edit that was not sent included. */
@@ -97,51 +129,73 @@ export class TargetCard {
     return this.target?.desired?.values ?? this.target?.values ?? {};
   }
 
+  revision() {
+    return this.target?.desired?.revision ?? this.target?.revision ?? 0;
+  }
+
   update(live) {
     this.live = live;
     this.target = live.targets.find((one) => one.name === this.info.name);
+    if (this.base !== null && !this.sending && this.target?.desired?.revision > this.base) this.theirs = this.target.desired;
     this.paint();
   }
 
+  // painting
+
   paint() {
     const target = this.target;
-    for (const [at, { setting, element, applied, readBack }] of this.rows.entries()) {
-      const control = this.controls[setting.name];
-      const wanted = this.wanted(setting);
-      const edited = setting.name in this.edits;
-      element.hidden = Boolean(this.more) && !this.all && at >= FIRST_SETTINGS && !edited && wanted === setting.default;
-      if (!this.may) say(control, value(wanted, setting.unit));
-      else if (setting.kind === "switch") control.checked = wanted === true;
-      else if (document.activeElement !== control || !edited) {
-        const text = wanted === null ? "" : String(wanted);
-        if (control.value !== text) control.value = text;
-      }
-      look(element, edited ? "edited" : "");
-      // Without a document it follows its file, whose value is the default.
-      say(applied, value(target?.values[setting.name] ?? (target?.revision ? undefined : setting.default), setting.unit));
-      say(readBack, measured(target?.read_back[setting.name], setting.unit));
-      look(readBack, differs(target?.values[setting.name], target?.read_back[setting.name]) ? "differs" : "");
-    }
+    const edits = Object.keys(this.edits).length > 0;
+    for (const [at, row] of this.rows.entries()) this.paintRow(row, at);
+    this.table.hidden = this.rows.every(({ element }) => element.hidden);
     if (this.more) {
-      say(this.more, this.all ? "Fewer settings" : "More settings");
+      say(this.more, this.all ? "Fewer settings" : this.first ? "More settings" : "Settings");
       this.more.setAttribute("aria-expanded", String(Boolean(this.all)));
     }
     const [state, text] = stateOf(target, this.live);
     look(this.pill, `pill ${state}`);
     say(this.pill, text);
-    const edits = Object.keys(this.edits).length > 0;
+    if (this.device) say(this.brief, brief(target));
     this.apply.disabled = !edits || this.sending;
+    say(this.apply, this.theirs ? "Apply mine" : this.sending ? "Applying…" : "Apply");
     this.discard.hidden = !edits;
-    this.undo.hidden = !(target?.desired) || edits;
-    if (!edits) this.said(target?.rejected ? target.rejected.reason : target?.fault || (target?.doing ? `Now: ${target.doing}` : ""), target?.rejected || target?.fault ? "bad" : "");
-    const known = new Set(this.info.settings.map((one) => one.name));
-    const more = Object.entries(target?.read_back ?? {}).filter(([name]) => !known.has(name));
-    fill(this.reported, more.map(([name, found]) => {
-      const quantity = this.info.reported?.find((one) => one.name === name);
-      return h("div", {}, h("dt", {}, words(name)), h("dd", {}, typeof found === "number" && quantity ? `${number(found, quantity.decimals)} ${quantity.unit}` : value(found)));
-    }));
-    const done = this.live?.acts.filter((one) => one.target === this.info.name).at(-1);
-    say(this.last, done ? `Last act: ${words(done.kind)}: ${done.state}${done.text ? `, ${done.text}` : ""}${results(done)}` : "");
+    say(this.discard, this.theirs ? "Take theirs" : "Discard");
+    this.undo.hidden = !target?.desired || edits;
+    this.buttons.hidden = !edits && this.undo.hidden && this.table.hidden;
+    this.conflict.hidden = !this.theirs;
+    if (this.theirs) say(this.conflict, `${this.theirs.author || "Somebody"} changed it meanwhile to ${this.spelled(this.theirs.values)}. Your edit is still here.`);
+    this.paintNote(target);
+    this.doses?.update(target, this.acts);
+    this.paintReported(target);
+    lastActs(this.last, this.live?.acts.filter((one) => one.target === this.info.name) ?? []);
+  }
+
+  paintRow({ setting, element, applied, readBack }, at) {
+    const target = this.target;
+    const control = this.controls[setting.name];
+    const wanted = this.wanted(setting);
+    const edited = setting.name in this.edits;
+    element.hidden = Boolean(this.more) && !this.all && at >= this.first && !edited && (wanted === setting.default || !this.first);
+    if (!this.may) say(control, value(wanted, setting.unit));
+    else if (setting.kind === "switch") control.checked = wanted === true;
+    else if (document.activeElement !== control || !edited) {
+      const text = wanted === null ? "" : String(wanted);
+      if (control.value !== text) control.value = text;
+    }
+    look(element, edited ? "edited" : "");
+    // Without a document it follows its file, whose value is the default.
+    const done = target?.values[setting.name] ?? (target?.revision ? undefined : setting.default);
+    say(applied, value(done, setting.unit));
+    look(applied, !edited && target?.pending && done !== wanted ? "waits" : "");
+    say(readBack, measured(target?.read_back[setting.name], setting.unit));
+    look(readBack, differs(target?.values[setting.name], target?.read_back[setting.name]) && !target.held_by ? "differs" : "");
+  }
+
+  paintNote(target) {
+    if (this.problem) return this.said(this.problem, "bad");
+    if (target?.rejected) return this.said(`Rejected: ${target.rejected.reason}`, "bad");
+    if (target?.fault) return this.said(target.fault, "bad");
+    if (target?.held_by) return this.said(`Held by ${target.held_by}. It returns to its setting by itself when that is over.`, "waiting");
+    return this.said(target?.doing ? `Now: ${target.doing}` : "");
   }
 
   said(text, kind = "") {
@@ -149,100 +203,84 @@ export class TargetCard {
     look(this.note, `note ${kind}`);
   }
 
-  async send(values = null, base = null) {
-    if (!values && !Object.keys(this.edits).length) return;
-    const wanted = values ?? Object.fromEntries(this.info.settings.map((one) => [one.name, this.wanted(one)]));
-    if (Object.values(wanted).includes(null)) return this.said("A number is missing.", "bad");
+  paintReported(target) {
+    const known = new Set([...this.info.settings.map((one) => one.name), ...(this.doses?.shown ?? [])]);
+    const more = Object.entries(target?.read_back ?? {}).filter(([name]) => !known.has(name));
+    const text = JSON.stringify(more);
+    if (this.told === text) return;
+    this.told = text;
+    fill(this.reported, more.map(([name, found]) => {
+      const quantity = this.info.reported?.find((one) => one.name === name);
+      return h("div", {}, h("dt", {}, words(name)), h("dd", {}, typeof found === "number" && quantity ? `${number(found, quantity.decimals)} ${quantity.unit}` : value(found)));
+    }));
+  }
+
+  spelled(values) {
+    const units = new Map(this.info.settings.map((one) => [one.name, one.unit]));
+    const before = this.target?.values ?? {};
+    const others = Object.entries(values).filter(([name, one]) => name in this.edits || one !== before[name]);
+    return (others.length ? others : Object.entries(values)).map(([name, one]) => `${words(name).toLowerCase()} ${value(one, units.get(name))}`).join(", ");
+  }
+
+  // changing
+
+  async send() {
+    if (!Object.keys(this.edits).length || this.sending) return;
+    const wanted = Object.fromEntries(this.info.settings.map((one) => [one.name, this.wanted(one)]));
+    if (Object.values(wanted).includes(null)) {
+      this.problem = "A number is missing.";
+      this.paint();
+      return;
+    }
+    await this.put(wanted, this.theirs?.revision ?? this.base);
+  }
+
+  async put(values, base) {
     this.sending = true;
-    this.paint();
+    this.problem = "";
+    const wait = setTimeout(() => this.paint(), SOON);
     try {
-      const path = `/reactors/${this.reactor}/settings/${this.info.name}`;
-      const settled = await put(path, { base: base ?? this.base ?? this.target?.desired?.revision ?? this.target?.revision ?? 0, values: wanted });
-      this.edits = {};
-      this.base = null;
-      toast(settled.delivered ? `${this.info.label}: applied` : `${this.info.label}: kept until the reactor is back`);
+      const settled = await put(`/reactors/${this.reactor}/settings/${this.info.name}`, { base, values });
+      this.forget();
+      toast(settled.delivered ? `${this.info.label}: ${settled.held_by ? "kept, and held" : "applied"}` : `${this.info.label}: kept until the reactor is back`);
     } catch (error) {
       const { current, mistakes } = error.problem ?? {};
-      if (error.status === 409 && current) {
-        this.base = current.revision;
-        this.said(`${error.message} to ${spelled(current.values)}. Your edit is still here: apply again to overwrite it.`, "bad");
-      } else {
-        this.said(mistakes?.length ? mistakes.map((one) => `${words(one.name)} ${one.value} ${one.unit}: must be ${one.limit}`).join("; ") : error.message, "bad");
-      }
-      if (values) toast(error.message, "bad");
+      if (error.status === 409 && current) this.theirs = current;
+      else this.problem = mistakes?.length ? mistakes.map(mistaken).join("; ") : error.message;
     } finally {
+      clearTimeout(wait);
       this.sending = false;
-      this.apply.disabled = !Object.keys(this.edits).length;
+      this.paint();
     }
   }
 
   async takeBack() {
     try {
       const [newest, before] = await get(`/reactors/${this.reactor}/settings/${this.info.name}/history`, { limit: 2 });
-      if (!newest) return this.said("There is no change to take back.", "bad");
       const defaults = Object.fromEntries(this.info.settings.map((one) => [one.name, one.default]));
-      await this.send({ ...defaults, ...(before?.values ?? {}) }, this.target.desired.revision);
+      if (newest) await this.put({ ...defaults, ...before?.values }, this.revision());
     } catch (error) {
-      this.said(error.message, "bad");
+      this.problem = error.message;
+      this.paint();
     }
   }
 }
 
-/** Something to be done once: its numbers, a button, what became of it. */
-class ActForm {
-  constructor(reactor, info, act, may) {
-    this.inputs = act.arguments.map((argument) => h("input", {
-      type: "number", inputmode: "decimal", step: "any", required: true, min: String(argument.low), max: String(argument.high),
-      "aria-label": `${words(argument.name)} in ${argument.unit}`, placeholder: `${value(argument.low)} – ${value(argument.high)}` }));
-    this.button = h("button", { disabled: !may }, act.title);
-    this.note = h("p", { class: "note", role: "status" });
-    this.element = h("form", { class: "act", onsubmit: (event) => this.send(event, reactor, info, act) },
-      act.arguments.map((argument, at) => h("label", {}, h("span", {}, words(argument.name)), this.inputs[at], h("span", { class: "unit" }, argument.unit))),
-      this.button, this.note);
-  }
-
-  async send(event, reactor, info, act) {
-    event.preventDefault();
-    const values = Object.fromEntries(act.arguments.map((argument, at) => [argument.name, Number(this.inputs[at].value)]));
-    this.button.disabled = true;
-    this.say("…");
-    try {
-      const done = await post(`/reactors/${reactor}/acts`, { target: info.name, kind: act.name, arguments: values });
-      const good = done.state === "done" || done.state === "begun";
-      const told = `${done.state === "begun" ? "under way" : done.state}${done.text ? `: ${done.text}` : ""}${results(done)}`;
-      this.say(told, good ? "good" : "bad");
-      if (good && /^calibrate_/.test(act.name) && info.acts.some((one) => one.name === ASK_CALIBRATION)) {
-        const now = await post(`/reactors/${reactor}/acts`, { target: info.name, kind: ASK_CALIBRATION, arguments: {} });
-        this.say(`${told}. The circuit now:${results(now)}`, "good");
-      }
-    } catch (error) {
-      this.say(error.message, "bad");
-    } finally {
-      this.button.disabled = false;
-    }
-  }
-
-  say(text, kind = "") {
-    say(this.note, text);
-    look(this.note, `note ${kind}`);
-  }
+/** What is always to be seen of acts, and what is behind "More to do". */
+function shared(acts) {
+  if (acts.length < 4) return [acts, []];
+  const near = acts.filter(({ act }, at) => act.name === "stop" || (at < 4 && (act.name.startsWith("calibrate") || act.name === "dose")));
+  return near.length ? [near, acts.filter((one) => !near.includes(one))] : [acts.slice(0, 2), acts.slice(2)];
 }
 
-function results(done) {
-  const found = Object.entries(done.result);
-  return found.length ? ` (${found.map(([name, one]) => `${words(name).toLowerCase()} ${value(one)}`).join(", ")})` : "";
-}
-
-function spelled(values) {
-  return Object.entries(values).map(([name, one]) => `${words(name).toLowerCase()} ${value(one)}`).join(", ");
-}
+const mistaken = (one) => `${words(one.name)} ${one.value} ${one.unit}: ${one.limit.startsWith("must") ? one.limit : `must be ${one.limit}`}`;
 
 function stateOf(target, live) {
   if (!target) return ["", ""];
   if (target.rejected) return ["bad", "rejected"];
   if (target.fault) return ["bad", "fault"];
-  if (target.held_by) return ["waiting", `held by ${target.held_by}`];
   if (target.pending) return ["waiting", live.life === "lost" ? "waits for the reactor" : "on its way"];
+  if (target.held_by) return ["waiting", "held"];
   if (live.life === "lost") return ["", "as last heard"];
   if (target.revision) return ["good", `applied · ${target.author}`];
   return ["", "default"];
