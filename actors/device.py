@@ -72,11 +72,13 @@ class Device(Kept):
             self._core.hold(cause, latched=True)
         self._opened = False
         self._written: Output | None = None  # what the hardware has, as far as we know
+        self._may_be_on = False  # it was switched on, in part at least, and not off again since
         self._read_back: Mapping[str, Value] = {}
         self._fault = ""
         self._claimed = False  # a place among those that may not be on together
         self._waits_for = ""  # the rule because of which it got none
         self._doing: Admitted | None = None  # an act that takes a while
+        self._pause_ns = round(LOOK * wired.shape.second_ns)  # between two looks
         self._held_by = ""
         self._tick, self._look = (
             around.ticker.alarm(partial(tell, self.actor_ref, message)) for message in (Tick(), Look())
@@ -114,12 +116,12 @@ class Device(Kept):
         try:
             if self._opened:
                 self._driver.make_safe()
-                self._written = None
-            if self._written is None:
-                self._around.progress.forget(Part.OUTPUTS, self._name)
+                self._may_be_on = False
         except HardwareError as error:
             self._around.faults.begin(self._name, "output", f"cannot be made safe: {error}")
         finally:
+            if not self._may_be_on:
+                self._around.progress.forget(Part.OUTPUTS, self._name)
             self._driver.close()
             self._claims.want(self._name, on=False)
             self._claims.give(self._name)
@@ -163,6 +165,7 @@ class Device(Kept):
             self._settle(output)
             if output.due_ns is not None:
                 self._tick.set(output.due_ns)
+        self._came_round()
 
     def _step(self) -> Output:
         """Ask the core, and those that may not be on together with this one."""
@@ -201,12 +204,13 @@ class Device(Kept):
             self._claims.give(self._name)
 
     def _write(self, output: Output) -> None:
+        self._may_be_on |= output.on
         if output.values is None:
             self._driver.make_safe()
             self._core.running = False
         else:
             self._driver.apply(output.values)
-        self._written = output
+        self._written, self._may_be_on = output, output.on
 
     def _settle(self, output: Output) -> None:
         """The hardware has it: keep it, tell it."""
@@ -257,16 +261,21 @@ class Device(Kept):
 
     def _see_running(self, *, running: bool) -> None:
         """A circuit carries out acts by itself: see when it has ended one, or when somebody else began one."""
-        self._core.running = running
+        self._core.running = self._may_be_on = running
         if self._doing is not None and not running:
             self._end_act("done", "", None)
 
     def _look_later(self) -> None:
         closely = self._shape.rules.watching or self._shape.lease or self._core.running
-        pause = (LOOK_CLOSELY if closely else LOOK) * self._shape.second_ns
-        due_ns = self._around.clock.monotonic_ns() + round(pause)
+        pause = LOOK_CLOSELY if closely else LOOK
+        self._pause_ns = round(pause * self._shape.second_ns)
+        self._came_round()
+        self._look.set(self._around.clock.monotonic_ns() + self._pause_ns)
+
+    def _came_round(self) -> None:
+        """The output was looked after, and will be at the latest when the next look is due."""
+        due_ns = self._around.clock.monotonic_ns() + self._pause_ns
         self._around.progress.expect(Part.OUTPUTS, self._name, due_ns)
-        self._look.set(due_ns)
 
     def _show(self, *, moving: bool) -> None:
         doing = self._doing.told if self._doing else "ramp" if moving else ""
@@ -344,7 +353,7 @@ class Device(Kept):
             self._fail(error)
         else:
             if admitted.ml and self._shape.runs:
-                self._core.running = True
+                self._core.running = self._may_be_on = True
                 self._doing = admitted
                 self._acts.begun(admitted)
                 self._look_later()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from actors.acts import Acts
+from actors.acts import Acts, Admitted
 from actors.config import SensorConfig
 from actors.following import Following, Hearers, Target
 from actors.inventory import Inventory, sensor_info
@@ -113,6 +113,10 @@ class Sensor(Kept):
         admitted = self._acts.admit(do)
         if admitted is None or not self._acts.begin(admitted):
             return
+        self._act(do, admitted)
+        self._came_round()  # many acts keep the tick waiting, and it does not hang
+
+    def _act(self, do: Do, admitted: Admitted) -> None:
         try:
             self._open()
             result = self._wired.driver.act(do.act.kind, do.act.arguments)
@@ -145,9 +149,12 @@ class Sensor(Kept):
 
     def _wait(self) -> None:
         """Come round at the next tick."""
-        due_ns = self._wired.schedule.next_ns
+        self._came_round()
+        self._alarm.set(self._wired.schedule.next_ns)
+
+    def _came_round(self) -> None:
+        due_ns = max(self._wired.schedule.next_ns, self._around.clock.monotonic_ns())
         self._around.progress.expect(Part.SAMPLING, self._name, due_ns)
-        self._alarm.set(due_ns)
 
     def _read(self) -> list[Reading]:
         """Take one reading of every quantity that is not optional, whatever the hardware does."""

@@ -460,9 +460,26 @@ def test_one_that_does_not_is(scene: Scene) -> None:
     assert late(scene) == 0.0
 
 
+def test_whoever_asks_for_many_acts_does_not_make_it_look_as_if_it_hung(scene: Scene) -> None:
+    scene.start(FakeCircuit)
+    for act in range(30):
+        scene.clock.advance(1.0)  # that each takes
+        scene.do("stop", f"act-{act:04}")
+        assert late(scene) == 0.0
+
+
 def test_one_that_has_ended_is_not_expected(scene: Scene) -> None:
     scene.start()
     scene.device.release()
+    scene.clock.advance(1000)
+    assert late(scene) == 0.0
+
+
+def test_nor_is_one_that_was_off_whatever_its_driver_raises(scene: Scene) -> None:
+    scene.start()
+    scene.driver.make_safe = lambda: 1 / 0  # type: ignore[method-assign,assignment]
+    with pytest.raises(ZeroDivisionError):
+        scene.device.release()
     scene.clock.advance(1000)
     assert late(scene) == 0.0
 
@@ -475,7 +492,7 @@ def test_one_that_ended_without_leaving_its_output_safe_is(scene: Scene) -> None
     assert late(scene) > 900
 
 
-def test_nor_is_one_whose_driver_raises_what_it_may_not(scene: Scene) -> None:
+def test_and_so_is_one_whose_driver_raises_what_it_may_not(scene: Scene) -> None:
     scene.start().follow(7, on=True, duty=50.0)
     scene.driver.make_safe = lambda: 1 / 0  # type: ignore[method-assign,assignment]
     with pytest.raises(ZeroDivisionError):

@@ -143,8 +143,9 @@ def test_a_vessel_that_starts_with_it_is_waited_for(
     waits[0].close()
 
 
+@pytest.mark.usefixtures("execs")
 def test_a_reactor_of_a_dead_guard_that_does_not_end_is_killed(
-    make_settings: MakeSettings, execs: Execs, monkeypatch: pytest.MonkeyPatch
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = make_settings(REACTOR_FILE=BIOREACTOR)
     folder = settings.state_dir / "reactors" / "bioreactor"
