@@ -165,7 +165,8 @@ def _say_where(settings: Settings, nodes: Sequence[Node]) -> None:
         "logs": settings.state_dir / "logs",
     }
     if settings.questdb_url is None:
-        lines["database"] = f"{lines['database']} (web console; user and password: {settings.state_dir / logins.FILE})"
+        secret = settings.state_dir / logins.FILE
+        lines["database"] = f"{lines['database']} (web console: user reactorium, password `owner` in {secret})"
     if settings.gateway_port is not None:
         lines["gateway"] = f"https://{settings.bind}:{settings.gateway_port}"
     for what, where in lines.items():

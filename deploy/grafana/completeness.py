@@ -58,6 +58,7 @@ PAUSES = f"""
       GROUP BY reactor, sensor, quantity
     ) kept
     JOIN ({WIRED}) wired ON kept.reactor = wired.reactor AND kept.sensor = wired.name
+    WHERE kept.pause IS NOT NULL
     ORDER BY intervals DESC, reactor, sensor, quantity
     LIMIT 200
 """

@@ -57,7 +57,7 @@ DESIRED = """
 """
 
 # A view: however long the span, it is read at once.
-HOURS = blocks.series("hourly", CHOSEN, metric="sensor || ' ' || quantity || ' ' || unit", value="avg(avg)")
+HOURS = blocks.series("hourly", CHOSEN, metric="trim(sensor || ' ' || quantity || ' ' || unit)", value="avg(avg)")
 
 CHANGES = """
     SELECT ts AS "time", device, setting, value, state, author, revision
@@ -105,7 +105,7 @@ def reactor() -> dashboards.Dashboard:
                 "$sensor",
                 "Lines: live readings, a day back. Points: kept samples.",
                 CHOSEN,
-                metric="quantity || ' ' || unit",
+                metric="trim(quantity || ' ' || unit)",
             )
             .repeat("sensor")
             .repeat_direction("h")

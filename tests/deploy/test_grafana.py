@@ -11,6 +11,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from actors.self_sensor import SelfSensor
 from deploy.grafana import alerts, blocks
 from deploy.grafana.files import DASHBOARDS, HERE, made
 from hardware.values import Quality
@@ -131,6 +132,13 @@ def test_rules_keep_to_grafanas_limits_and_expand_nothing_by_accident() -> None:
 
 def test_every_quality_has_a_colour() -> None:
     assert set(blocks.QUALITY) == set(Quality)
+
+
+def test_what_is_asked_of_a_process_is_what_it_reports() -> None:
+    reported = {quantity.name: quantity.unit for quantity in SelfSensor.descriptor.quantities}
+    asked = {name for _, sql in QUERIES for name in re.findall(r"sensor = 'self' AND quantity = '(\w+)'", sql)}
+    assert asked - {"stale", "reports"} <= set(reported)  # those two are a manager's
+    assert reported["attached"] != "reactors"  # the unit tells a manager's from a reactor's
 
 
 def test_the_page_names_every_dashboard_and_rule() -> None:

@@ -48,7 +48,7 @@ class TerminalPage(App[None]):
         Binding("e", "show('happenings')", "Log"),
         Binding("left_square_bracket", "span(-1)", "Span", key_display="[ ]"),
         Binding("right_square_bracket", "span(1)", "Longer", show=False),
-        Binding("slash", "search", "Find", key_display="/"),
+        Binding("slash", "search", "Find", key_display="/", priority=True),  # before what is typed right after it
         Binding("escape", "leave", "Back", key_display="esc"),
         Binding("q", "quit", "Quit"),
         Binding("enter", "enter", "Enter", show=False),
@@ -136,7 +136,7 @@ class TerminalPage(App[None]):
     def action_search(self) -> None:
         """Ask which rows are to be shown."""
         self._search.display = True
-        self._search.focus()
+        self.set_focus(self._search)  # at once: what is typed next is for it
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Have the keys of a reactor only there, and those of the time where it matters."""

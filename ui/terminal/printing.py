@@ -9,7 +9,7 @@ import msgspec
 
 from storage import fleet
 from storage.fleet import Arrival
-from storage.questdb import Unreachable
+from storage.questdb import DatabaseError
 from storage.reader import Reader
 from ui.terminal.cells import Standing, standings, valued
 from ui.terminal.draw import age, number
@@ -38,7 +38,7 @@ def tail(reader: Reader, to: TextIO, form: Form, every: float, sleep: Callable[[
         sleep(every)
         try:
             rows = arrived.new(fleet.arrivals(reader, round(LOOK_BACK + every)))
-        except Unreachable as error:
+        except DatabaseError as error:
             if not trouble:
                 sys.stderr.write(f"reactorium: {error}; trying again\n")
             trouble = True
