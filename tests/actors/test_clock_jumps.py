@@ -44,7 +44,7 @@ class Board:
             vitals=Vitals(),
             faults=Faults("tank", self.clock, lambda event: self.kept([event])),
         )
-        self.recorder = Recorder(lambda _: None, self.spool, self.around, bool)
+        self.recorder = Recorder(lambda _: None, self.spool, self.around, lambda: None)
         self.recorder.begin()
 
     def truth(self, ns: int) -> int:

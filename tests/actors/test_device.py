@@ -492,6 +492,18 @@ def test_one_that_ended_without_leaving_its_output_safe_is(scene: Scene) -> None
     assert late(scene) > 900
 
 
+def test_and_so_is_one_that_died_while_it_was_switched_on(scene: Scene) -> None:
+    scene.start()
+    scene.driver.apply = lambda _settings: 1 / 0  # type: ignore[method-assign,assignment]
+    scene.driver.make_safe = lambda: 1 / 0  # type: ignore[method-assign,assignment]
+    with pytest.raises(ZeroDivisionError):
+        scene.follow(7, on=True, duty=50.0)
+    with pytest.raises(ZeroDivisionError):
+        scene.device.release()
+    scene.clock.advance(1000)
+    assert late(scene) > 900
+
+
 def test_and_so_is_one_whose_driver_raises_what_it_may_not(scene: Scene) -> None:
     scene.start().follow(7, on=True, duty=50.0)
     scene.driver.make_safe = lambda: 1 / 0  # type: ignore[method-assign,assignment]

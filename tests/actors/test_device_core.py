@@ -302,6 +302,7 @@ def test_without_contact_for_as_long_as_its_lease_it_is_held_and_returns_with_it
     assert bench.step().on
     bench.now = 5.0
     bench.core.lost_ns = bench.now_ns
+    assert bench.step().due_ns == 65 * SECOND
     assert bench.run(64.9).held_by == ""
     held = bench.run(65.0)
     assert (held.values, held.held_by) == (None, "lease")

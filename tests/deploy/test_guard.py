@@ -210,6 +210,25 @@ def test_an_end_however_it_came_about_makes_safe_before_anything_is_told(world: 
     assert world.environment[NEWS] == f"the reactor {how}, 10 s after its start; outputs safe after 0 ms"
 
 
+def test_what_a_reactor_had_to_tell_the_next_one_has_not(world: World) -> None:
+    world.at(10.0, world.dies)
+    world.at(30.0, lambda: world.dies("ended with status 1"))
+    world.at(40.0, world.told_to_stop)
+    run(world)
+    assert world.environment[NEWS].startswith("the reactor ended with status 1, ")
+    assert "\n" not in world.environment[NEWS]
+
+
+def test_what_nobody_had_the_time_to_tell_is_kept_for_the_next_but_not_for_ever(world: World) -> None:
+    world.proof = b""
+    for second in range(10, 1000, 100):
+        world.at(float(second), lambda second=second: world.dies(f"ended with status {second}"))  # type: ignore[misc]
+    world.at(1000.0, world.told_to_stop)
+    run(world)
+    told = [line.split(",")[0].split()[-1] for line in world.environment[NEWS].splitlines()]
+    assert told == ["510", "610", "710", "810", "910"]
+
+
 def test_a_child_that_keeps_ending_is_started_ever_later(world: World) -> None:
     class Short(Reactor):
         def end(self) -> str:
