@@ -48,6 +48,11 @@ class Shape:
             ours += [_time(ON_TIME), _time(OFF_TIME)]
         return (*self.settings, *ours)
 
+    def rules_told(self) -> list[str]:
+        """Say in a line each, for people, what may keep it from its settings."""
+        lease = [] if self.lease is None else [f"{LEASE}: safe after {self.lease:g} s without contact"]
+        return [*self.rules.texts(), *lease]
+
     def is_on(self, values: Mapping[str, Value]) -> bool:
         """Whether these values switch something on: the cycled switch, or else anything that is not safe."""
         if self.cycled is not None:

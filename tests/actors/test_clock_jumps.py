@@ -99,7 +99,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=12)
+@settings(max_examples=25)
 @example(["sample", "1970", "sample", 0.1, "2038", "sample", 10, "sample", "restart", "sample"])
 @example(["2038", "sample", "ntp", 10, "sample", "an hour on", 20, "sample", "ntp", 10])
 @given(STEPS)

@@ -331,6 +331,11 @@ def test_open_ended_pumping_does_not_come_back_with_contact() -> None:
     assert bench.set(on=True).on
 
 
+def test_people_are_told_what_may_hold_it() -> None:
+    assert LEASED.rules_told() == ["lease: safe after 60 s without contact"]
+    assert Shape((ON,), rules=Rules(MaxOn("trip", "d", 60))).rules_told() == [TRIP]
+
+
 def test_without_a_lease_nothing_needs_contact() -> None:
     bench = Bench(RELAY, on=True)
     bench.core.lost_ns = 0
