@@ -28,6 +28,7 @@ from hardware.values import is_name
 from transport.liveness import JITTER, Life, life_of, lost_after
 from transport.messages import Error, Heartbeat, Hello, ManagerInfo, Placed, Register
 
+OWN = "host"  # the peer that the launcher's managers are; those of other machines have other numbers
 LISTEN = 2 * (1 + JITTER)  # heartbeat intervals after a start, for every manager that is there to be heard twice
 CONFIRM = 4.0  # heartbeat intervals; a placement that a heartbeat still does not show after them is forgotten
 PATIENCE = 14.0  # a hello waits so long for a manager before it is told to ask again: longer than the listening
@@ -291,6 +292,9 @@ class Placement:
             return [Refuse(asker, Error(code="name", text=f"{name} is too long for the name of a manager"))]
         if old is not None and old.key != key and self._life(old, now) != "lost":
             return [Refuse(asker, Error(code="name", text=f"number {number} is taken by {old.name}", retry=ASK_AGAIN))]
+        if slot is not None and host != OWN:
+            error = Error(code="name", text=f"number {number} is one of the server's own managers", retry=ASK_AGAIN)
+            return [Refuse(asker, error), Note(f"{name} is refused: {error.text}")]
         if slot is not None and slot.state is _State.STOPPING:
             return [Refuse(asker, Error(code="later", text=f"{name} is being stopped", retry=ASK_AGAIN))]
         manager = _Manager(number, name, asker.route, message.endpoint, key, message.capacity, now, now)

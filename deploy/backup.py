@@ -4,6 +4,7 @@ A backup is taken while everything runs: QuestDB's checkpoint keeps what is copi
 another incarnation, so that the reactors send again what they retain.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -115,15 +116,19 @@ def _copy(sources: list[Path], target: Path) -> None:
         target.mkdir(mode=0o700, parents=True)
     except OSError as error:
         raise StartError(f"{target} cannot be made: {error.strerror}") from error
+    # What came and went after the checkpoint, while QuestDB works on, is no part of it.
+    gone = "No such file or directory"
     copied = subprocess.run(  # noqa: S603 - arguments, no shell
         ["cp", "--archive", "--sparse=always", "--reflink=auto", "--", *map(str, sources), str(target)],  # noqa: S607
         check=False,
         capture_output=True,
         text=True,
+        env={**os.environ, "LC_ALL": "C"},
     )
-    if copied.returncode:
+    wrong = [line for line in copied.stderr.splitlines() if not line.endswith(gone)]
+    if wrong or not all((target / source.name).is_dir() for source in sources):
         shutil.rmtree(target, ignore_errors=True)
-        raise StartError(f"{target}: {copied.stderr.splitlines()[-1] if copied.stderr else 'cp failed'}")
+        raise StartError(f"{target}: {wrong[-1] if wrong else copied.stderr.strip()}")
     subprocess.run(["sync", "--file-system", str(target)], check=True)  # noqa: S603, S607
 
 

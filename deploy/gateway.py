@@ -63,7 +63,7 @@ class Gateway:
         """Answer one request."""
         answer = self._answer(environ)
         kind = "application/json" if answer.body.startswith(b"{") else "text/plain"
-        headers = [("Content-Length", str(len(answer.body)))] + ([("Content-Type", kind)] if answer.body else [])
+        headers = [("Content-Length", str(len(answer.body))), ("Content-Type", kind)] if answer.body else []
         start_response(f"{answer.status} {REASONS.get(answer.status, 'See Body')}", headers)
         return [answer.body]
 

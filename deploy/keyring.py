@@ -10,13 +10,14 @@ allow/NAME.toml         one file a peer that may speak: its role and its public 
 from collections.abc import Iterable
 from pathlib import Path
 
+from actors import placement
 from deploy.errors import ConfigurationError, StartError
 from deploy.settings import PREFIX, PUBLIC_KEY, Settings
 from transport.errors import KeyFileError
 from transport.keys import KeyPair, Peer, load_or_make, write_peer
 from transport.messages import Role
 
-HOST = "host"  # the peer that all managers of this machine are
+HOST = placement.OWN  # the peer that all managers of this machine are
 WEB = "web"  # the operator that the web page is
 
 

@@ -17,10 +17,10 @@ from ui.terminal.places import find
 
 def run_tui(settings: Settings) -> None:
     """Show the page until a person leaves it. Raises StartError when this is no terminal."""
-    from ui.terminal.app import TerminalPage  # noqa: PLC0415 - a third of a second that `status` does not need
-
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise StartError("this is no terminal: `reactorium status` and `reactorium tail` are for pipes")
+    from ui.terminal.app import TerminalPage  # noqa: PLC0415 - a third of a second that `status` does not need
+
     TerminalPage(partial(find, reader(settings)), settings.refresh, settings.status_interval).run()
 
 

@@ -17,7 +17,7 @@ class View:
 
     name: str
     query: str
-    refresh: str = ""  # IMMEDIATE with each commit, or EVERY so often
+    refresh: str = ""  # EVERY so often
     partition: str = ""
 
     def statement(self) -> str:
@@ -84,8 +84,9 @@ JOIN (
 LEFT JOIN (SELECT * FROM desired LATEST ON ts PARTITION BY reactor, device) d ON (reactor, device)"""
 
 VIEWS = (
-    View("hourly", HOURLY, refresh="IMMEDIATE", partition="MONTH"),
-    View("tallies", TALLIES, refresh="EVERY 10m", partition="YEAR"),
+    # What is refreshed is a whole partition, written anew: so they are small, and it is not done with every commit.
+    View("hourly", HOURLY, refresh="EVERY 1m", partition="DAY"),
+    View("tallies", TALLIES, refresh="EVERY 10m", partition="MONTH"),
     View("current", CURRENT),
     View("gaps", GAPS),
     View("settings_now", SETTINGS_NOW),

@@ -611,6 +611,15 @@ def test_a_number_is_one_managers(world: World) -> None:
     assert refusal.error.text == "number 1 is taken by host-1"
 
 
+def test_the_launchers_numbers_are_its_own(world: World) -> None:
+    message = Register(number=1, endpoint="tcp://other:1", capacity=3)
+    refusal, note = world.core.register(Asker(b"x", 1), "other", OTHER_KEY, message, world.now)
+    assert isinstance(refusal, Refuse)
+    assert refusal.error.text == "number 1 is one of the server's own managers"
+    assert note == Note("other-1 is refused: number 1 is one of the server's own managers")
+    assert world.core.managers == []
+
+
 def test_a_manager_of_another_machine_is_used_and_never_stopped(world: World) -> None:
     message = Register(number=70, endpoint="tcp://other:1", capacity=3)
     actions = world.core.register(Asker(b"x", 1), "other", OTHER_KEY, message, world.now)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy import logs, server
+from deploy import backup, logs, server
 from deploy.backup import run_backup, run_restore
 from deploy.errors import ConfigurationError, StartError
 from deploy.export import _moment, run_export
@@ -63,6 +63,22 @@ def test_only_a_backup_is_restored_and_only_while_nothing_runs(make_settings: Ma
         (tmp_path / "x" / name).mkdir(parents=True)
     with Folder(settings.state_dir), pytest.raises(StartError, match="is in use by process"):
         run_restore(settings, "x")
+
+
+def test_a_copy_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    source, target = tmp_path / "db", tmp_path / "backups" / "one"
+    (source / "samples").mkdir(parents=True)
+    (source / "samples" / "value.d").write_bytes(b"7" * 4096 + bytes(1 << 20))
+    backup._copy([source], target)
+    copied = target / "db" / "samples" / "value.d"
+    assert copied.read_bytes() == (source / "samples" / "value.d").read_bytes()
+    assert copied.stat().st_blocks * 512 < 1 << 20
+    with pytest.raises(StartError, match="one cannot be made: File exists"):
+        backup._copy([source], target)
+    for missing in (tmp_path / "nothing", tmp_path / "db" / "samples" / "value.d"):
+        with pytest.raises(StartError, match="two"):
+            backup._copy([source, missing], tmp_path / "two")
+        assert not (tmp_path / "two").exists()
 
 
 def test_how_long_rows_are_kept(make_settings: MakeSettings) -> None:

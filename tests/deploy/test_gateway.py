@@ -92,7 +92,7 @@ def ask(allow: Path, database: FakeQuestDB) -> Ask:
             return started.append
 
         content = b"".join(gateway(environ, start_response))
-        assert dict(started[1])["Content-Length"] == str(len(content))
+        assert int(dict(started[1]).get("Content-Length", 0)) == len(content)
         return int(started[0][:3]), content
 
     return ask

@@ -4,7 +4,6 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped] # it brings no types
@@ -313,7 +312,8 @@ def test_a_probe_is_calibrated_with_its_slope_afterwards(open_page: OpenPage) ->
     page = open_page("/reactor/bioreactor")
     page.get_by_text("Sensors: settings and calibration").click()
     card = page.locator("#target-ph")
-    expect(card.locator(".steady")).to_contain_text("Now ", timeout=SOON)
+    expect(card.locator(".large")).to_have_text(re.compile(r"\d\.\d{3}"), timeout=SOON)
+    expect(card.locator(".steady")).to_contain_text(re.compile(r"± [\d.]+ over the last \d+ readings"), timeout=SOON)
     form = card.locator("form", has_text="mid point")
     form.get_by_role("spinbutton").fill("7")
     form.get_by_role("button").click()
@@ -328,20 +328,21 @@ def test_every_view_opens(open_page: OpenPage, path: str, size: ViewportSize) ->
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_use_it(open_page: OpenPage, scheme: Literal["light", "dark"]) -> None:
-    """Contrast, names, roles, as far as axe-core can tell."""
+def test_everybody_can_use_it(open_page: OpenPage) -> None:
+    """Contrast in light and dark, names, roles, as far as axe-core can tell."""
     page = open_page("/reactor/bioreactor")
-    page.emulate_media(color_scheme=scheme)
-    found = {}
     expect(page.locator("#target-heater .pill")).to_have_text(re.compile("applied|default"), timeout=SOON)
     page.get_by_text("Sensors: settings and calibration").click()
+    found: dict[tuple[str, str], list[str]] = {}
     for view in ("Reactor", "Reactors", "Events", "Inventory", "Health", "People"):
         if view != "Reactor":
             page.locator("nav").get_by_text(view, exact=True).click()
             expect(page.get_by_role("heading", name=view, exact=True)).to_be_visible(timeout=SOON)
-        for one in Axe().run(page).response["violations"]:
-            found[view, one["id"]] = [node["html"][:120] for node in one["nodes"]][:3]
+        page.emulate_media(color_scheme="light")
+        violations = Axe().run(page).response["violations"]
+        page.emulate_media(color_scheme="dark")
+        violations += Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
+        found |= {(view, one["id"]): [node["html"][:120] for node in one["nodes"]][:3] for one in violations}
     assert found == {}
 
 
@@ -349,12 +350,13 @@ def test_events_are_searched_and_given_as_csv(open_page: OpenPage) -> None:
     page = open_page("/events")
     expect(page.locator("tbody tr").nth(1)).to_be_visible(timeout=SOON)
     page.get_by_role("searchbox").fill("EPOCH")
-    expect(page.locator("tbody tr")).to_have_count(3, timeout=SOON)
+    expect(page.locator("tbody tr", has_not_text="epoch")).to_have_count(0, timeout=SOON)
+    count = page.locator("tbody tr").count()
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
     lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
     assert lines[0] == "ts,reactor,source,kind,text"
-    assert len(lines) == 4
+    assert len(lines) == 1 + count > 3
 
 
 def test_it_goes_by_keyboard(open_page: OpenPage) -> None:

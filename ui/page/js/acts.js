@@ -6,6 +6,7 @@ import { number, value, words } from "./format.js";
 
 const ASK_CALIBRATION = "calibration"; // an act of EZO circuits that tells slope and points
 const DRASTIC = /^(clear_|reset$|factory)/; // cannot be taken back
+const LITTLE = 0.25; // of a limit that is left: worth a colour
 const LAST = 3; // acts that are shown
 const MOODS = { done: "good", begun: "waiting" };
 const SAID = { begun: "under way", unknown: "unknown: nobody can tell how far it went" };
@@ -76,9 +77,10 @@ export class Doses {
     this.limits = limits;
     this.shown = SPANS.map(([, used]) => used);
     this.bars = new Map(SPANS.filter(([span]) => limits[span] !== null).map(([span, used, title]) => {
-      const meter = h("meter", { min: "0", max: String(limits[span]), "aria-label": `Dosed ${title}` });
+      const level = h("i", {});
+      const meter = h("div", { class: "meter", role: "meter", "aria-valuemin": "0", "aria-valuemax": String(limits[span]), "aria-label": `Left ${title}, ml` }, level);
       const text = h("span", { class: "quiet" });
-      return [span, { used, meter, text, element: h("div", { class: "left" }, h("span", { class: "label" }, `Left ${title}`), meter, text) }];
+      return [span, { used, meter, level, text, element: h("div", { class: "left" }, h("span", { class: "label" }, `Left ${title}`), meter, text) }];
     }));
     const once = limits.dose === null ? "no limit" : value(limits.dose, "ml");
     this.element = h("div", { class: "doses" }, h("div", { class: "left" }, h("span", { class: "label" }, "At most at once"), h("span", { class: "quiet" }, once)), [...this.bars.values()].map((one) => one.element));
@@ -86,12 +88,12 @@ export class Doses {
 
   update(target, forms) {
     let least = this.limits.dose;
-    for (const [span, { used, meter, text }] of this.bars) {
+    for (const [span, { used, meter, level, text }] of this.bars) {
       const most = this.limits[span];
       const left = Math.max(0, most - (target?.read_back[used] ?? 0));
-      meter.value = left;
-      meter.low = most * 0.25;
-      meter.optimum = most;
+      meter.setAttribute("aria-valuenow", String(left));
+      level.style.width = `${most ? (100 * left) / most : 0}%`;
+      look(level, left < most * LITTLE ? "little" : "");
       say(text, `${number(left, 1)} of ${value(most, "ml")}`);
       least = least === null ? left : Math.min(least, left);
     }

@@ -49,8 +49,11 @@ export function moment(iso) {
   return moments.format(new Date(iso));
 }
 
+const ABBREVIATED = { ph: "pH", orp: "ORP", co2: "CO₂" };
+
 /** A name with its underscores and dashes as spaces, for people. */
 export function words(name) {
+  if (name in ABBREVIATED) return ABBREVIATED[name];
   const spaced = name.replace(/[_-]/g, " ");
   return spaced.charAt(0).toUpperCase() + spaced.slice(1);
 }

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { fill, h } from "./dom.js";
 import * as fleet from "./fleet.js";
 import { moment, value, words } from "./format.js";
-import { mood } from "./lists.js";
+import { kindOf } from "./lists.js";
 
 const DAYS = 30;
 const CHANGES = 400; // settings that are asked for
@@ -29,7 +29,7 @@ export class Happenings {
       get(`/reactors/${this.name}/settings`, { from, limit: CHANGES }).catch(() => null),
     ]);
     fill(this.events, list(events, (one) => h("li", {}, h("time", {}, moment(one.ts)),
-      h("span", {}, h("span", { class: `pill ${mood(one)}` }, one.kind), ` ${this.labels.get(one.source) ?? one.source}`), one.text ? h("span", { class: "quiet" }, one.text) : null)));
+      h("span", {}, kindOf(one), ` ${this.labels.get(one.source) ?? one.source}`), one.text ? h("span", { class: "quiet" }, one.text) : null)));
     fill(this.changes, list(changes && together(changes.changes), (one) => h("li", { class: one.state }, h("time", {}, moment(one.ts)),
       h("span", {}, h("b", {}, this.labels.get(one.device) ?? one.device), ` ${one.settings.map((each) => this.spelled(one.device, each)).join(", ")}`),
       h("span", { class: "quiet" }, `${one.state} · ${one.author || "nobody"}`))));
@@ -48,16 +48,18 @@ function together(rows) {
   for (const row of rows) {
     const key = `${row.device} ${row.revision} ${row.state}`;
     if (!groups.has(key)) groups.set(key, { ...row, settings: [] });
-    groups.get(key).settings.push(row);
+    const group = groups.get(key);
+    group.ts = row.ts; // a reactor that starts again says it again: the first time counts
+    if (!group.settings.some((one) => one.setting === row.setting)) group.settings.push(row);
   }
   const known = new Map();
   const found = [];
-  for (const group of [...groups.values()].toReversed()) {
+  for (const group of [...groups.values()].toSorted((a, b) => (a.ts < b.ts ? -1 : 1))) {
     const settings = group.settings.filter((one) => known.get(`${group.device}.${one.setting}`) !== one.value);
     if (group.state === "applied") for (const one of group.settings) known.set(`${group.device}.${one.setting}`, one.value);
     if (group.author || group.state === "rejected") found.push({ ...group, settings: settings.length ? settings : group.settings });
   }
-  return found.toReversed();
+  return found.toSorted((a, b) => (a.ts < b.ts ? 1 : -1));
 }
 
 const since = () => new Date(fleet.now() - DAYS * 86400000).toISOString();

@@ -16,13 +16,18 @@ const TYPING = 300; // milliseconds without a key before a search is asked
 export const link = (name) => h("a", { href: `/reactor/${name}` }, name);
 
 /** How an event looks: good when something is over, bad when something begins. */
-export function mood({ kind, text }) {
+function mood({ kind, text }) {
   if (kind === "lost") return "bad";
-  if (kind === "fault") return text.startsWith("over after") ? "good" : "bad";
-  if (kind === "held") return text.startsWith("no longer") ? "good" : "waiting";
+  if (kind === "fault") return isOver(text) ? "good" : "bad";
+  if (kind === "held") return isOver(text) ? "good" : "waiting";
   if (kind === "act") return /: (done|begun)\b/.test(text) ? "good" : "bad";
   return "";
 }
+
+const isOver = (text) => text.startsWith("over after") || text.startsWith("no longer");
+
+/** An event's kind as a pill. */
+export const kindOf = (event) => h("span", { class: `pill ${mood(event)}` }, isOver(event.text) ? `${event.kind}: over` : event.kind);
 
 /** Show what happened, everywhere. */
 export async function showEvents(main) {
@@ -40,7 +45,7 @@ export async function showEvents(main) {
     { title: "When", value: (one) => moment(one.ts), sorts: false },
     { title: "Reactor", value: (one) => one.reactor, cell: (one) => link(one.reactor), sorts: false },
     { title: "Source", value: (one) => one.source, sorts: false },
-    { title: "Kind", value: (one) => one.kind, cell: (one) => h("span", { class: `pill ${mood(one)}` }, one.kind), sorts: false },
+    { title: "Kind", value: (one) => one.kind, cell: kindOf, sorts: false },
     { title: "What", value: (one) => one.text, sorts: false },
   ], { none: "Nothing happened in this time.", label: "Events" });
   const problem = h("div", { class: "empty", hidden: true });

@@ -6,7 +6,8 @@ import { TargetCard } from "./target.js";
 
 const STEADY = 12; // readings that tell how steady a value is
 const ENOUGH = 5; // of them, before one can tell
-const CALM = 3; // times the last decimal: the spread of a steady value
+const CALM = 3; // times the last decimal, or
+const CALM_PART = 0.001; // of the value: the spread of a steady one, whichever is more
 const SHOWN = 60; // readings of the small line
 const WIDE = 240;
 const TALL = 48;
@@ -32,7 +33,7 @@ export class ProbeCard extends TargetCard {
   hear(reading, recent) {
     if (!this.quantity || !reading) return;
     const { decimals } = this.quantity;
-    const shown = number(reading.value, decimals, 9);
+    const shown = number(reading.value, decimals);
     say(this.now, shown);
     say(this.brief, `${shown}${unitBehind(this.quantity.unit, this.info.label)}`);
     const values = recent.map((one) => one[1]).filter((one) => one !== null);
@@ -43,7 +44,7 @@ export class ProbeCard extends TargetCard {
     } else {
       const mean = last.reduce((a, b) => a + b, 0) / last.length;
       const spread = Math.sqrt(last.reduce((a, b) => a + (b - mean) ** 2, 0) / last.length);
-      const calm = spread <= CALM * 10 ** -decimals;
+      const calm = spread <= Math.max(CALM * 10 ** -decimals, CALM_PART * Math.abs(mean));
       say(this.steady, `± ${number(spread, decimals + 1)} over the last ${last.length} readings: ${calm ? "steady" : "still moving"}`);
       look(this.steady, `steady ${calm ? "good" : ""}`);
     }

@@ -10,7 +10,7 @@ import { TargetCard } from "./target.js";
 import { Trends } from "./trends.js";
 
 const LIVES = { ok: "live", stale: "no word for some seconds", lost: "away" };
-const AWAY = "This reactor is away. It goes on by itself; what you change is kept, and applied when it is back.";
+const AWAY = "This reactor is away. If only its link is down it goes on by itself; if it has ended, its outputs are safe. What you change is kept, and applied when it is back.";
 const SILENT = "No word for some seconds: what is shown is as last heard.";
 const DIGITS = 4;
 const OLD = 3; // times the interval: a reading whose age is worth saying
@@ -159,7 +159,8 @@ class ReactorView {
 const shape = ({ label, sensors, devices }) => JSON.stringify([label, ...[...sensors, ...devices].map((one) => [one.name, one.label])]);
 
 /** Tell whether something was changed or done that the history will know. */
-const happened = (before, live) => live.acts.length !== before.acts.length || live.life !== before.life
+const happened = (before, live) => live.acts.at(-1)?.act !== before.acts.at(-1)?.act || live.acts.at(-1)?.state !== before.acts.at(-1)?.state
+  || live.life !== before.life || live.troubles.join() !== before.troubles.join()
   || live.targets.some((one) => {
     const old = before.targets.find((other) => other.name === one.name);
     return old?.revision !== one.revision || old?.rejected?.revision !== one.rejected?.revision || old?.held_by !== one.held_by;

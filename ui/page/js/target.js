@@ -151,6 +151,7 @@ export class TargetCard {
       say(this.more, this.all ? "Fewer settings" : this.first ? "More settings" : "Settings");
       this.more.setAttribute("aria-expanded", String(Boolean(this.all)));
     }
+    this.element.classList.toggle("past", this.live?.life === "lost");
     const [state, text] = stateOf(target, this.live);
     look(this.pill, `pill ${state}`);
     say(this.pill, text);
