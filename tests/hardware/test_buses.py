@@ -4,6 +4,7 @@ import socket
 import termios
 import tty
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Thread
 
@@ -193,6 +194,7 @@ class HungBus:
         self.now = 100.0
         self.hangs = True
         self.tried: list[float] = []
+        self.users: dict[int, ThreadPoolExecutor] = {}
         self.bus = I2cBus("/bus", lambda _path: self, lambda: self.now)
 
     def i2c_rdwr(self, *_messages: i2c_msg) -> None:
@@ -205,23 +207,21 @@ class HungBus:
         pass
 
     def use(self, address: int) -> str:
-        """Write, as a user of its own; what went wrong."""
-        said = [""]
-
-        def write() -> None:
-            try:
-                self.bus.write(address, b"R")
-            except BusError as error:
-                said[0] = str(error)
-
-        user = Thread(target=write)
-        user.start()
-        user.join()
-        return said[0]
+        """Write, on a thread that this address keeps for itself; what went wrong."""
+        user = self.users.setdefault(address, ThreadPoolExecutor(1))
+        error = user.submit(self.bus.write, address, b"R").exception()
+        return str(error or "")
 
 
-def test_a_bus_that_hangs_keeps_nobody_waiting_for_all_the_others() -> None:
-    hung = HungBus()
+@pytest.fixture
+def hung() -> Iterator[HungBus]:
+    made = HungBus()
+    yield made
+    for user in made.users.values():
+        user.shutdown()
+
+
+def test_a_bus_that_hangs_keeps_nobody_waiting_for_all_the_others(hung: HungBus) -> None:
     assert [hung.use(99), hung.use(100)] == ["I2C bus /bus: Connection timed out"] * 2
     assert {hung.use(address) for address in range(99, 110)} == {"I2C bus /bus hangs"}
     assert hung.now == 102.0
@@ -234,8 +234,7 @@ def test_a_bus_that_hangs_keeps_nobody_waiting_for_all_the_others() -> None:
     assert len(hung.tried) == 5
 
 
-def test_one_circuit_that_holds_the_bus_costs_the_others_nothing() -> None:
-    hung = HungBus()
+def test_one_circuit_that_holds_the_bus_costs_the_others_nothing(hung: HungBus) -> None:
     for _ in range(5):
         hung.hangs = True
         assert hung.use(99).endswith("timed out")
