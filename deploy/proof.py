@@ -13,7 +13,8 @@ STARTING = 120.0  # seconds that a reactor gets until its first record: a small 
 RECORD = 2 * len(PARTS)  # bytes
 MOST = 100 * RECORD  # bytes read at once
 _TENTHS = 10.0
-_AWAKE = 2.0  # seconds that one round counts at most: a guard that was not awake saw nothing
+_AWAKE = 2.0  # seconds that one round counts at most: while nobody is awake nobody can come round
+_TOLERANCE = 0.2  # seconds between what the reactor's clock says of a second and ours
 
 
 def encode(late: Sequence[float]) -> bytes:
@@ -26,7 +27,11 @@ def _decode(record: bytes) -> list[float]:
 
 
 class Watch:
-    """How long one reactor gave no proof. Pure; `patience` and times in seconds, `now` of a monotonic clock."""
+    """How long one reactor gave no proof. Pure; `patience` and times in seconds, `now` of a monotonic clock.
+
+    Only time in which this program was awake counts, whatever a record says: after a board or a machine stood still
+    everything is late at once.
+    """
 
     def __init__(self, patience: float, now: float) -> None:
         self._patience = patience
@@ -44,7 +49,10 @@ class Watch:
         self._silent += min(now - self._now, _AWAKE)
         self._now = now
         if heard:
-            self._late, self._silent = _decode(heard[-RECORD:]), 0.0
+            before = self._late or [0.0] * len(PARTS)
+            most = self._silent + _TOLERANCE
+            self._late = [min(late, was + most) for late, was in zip(_decode(heard[-RECORD:]), before, strict=True)]
+            self._silent = 0.0
         if self._late is None:
             return "" if self._silent < STARTING else f"{self._silent:.0f} s without a word since its start"
         silent = {part: late + self._silent for part, late in zip(PARTS, self._late, strict=True)}
