@@ -51,6 +51,7 @@ def run_restore(settings: Settings, folder: str) -> None:
     if not (backup / CHECKPOINT).is_dir() or not (backup / DATA).is_dir():
         raise StartError(f"{folder} is no backup: {DATA} and {CHECKPOINT} must be in it")
     with Folder(settings.state_dir):  # nothing of this system runs meanwhile
+        logins.make(settings)  # a machine that never ran it has none yet
         with Folder(_root(settings)) as root:
             before = _replace(root.path, backup)
         _recover(settings)

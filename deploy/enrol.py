@@ -12,6 +12,7 @@ Secrets are made where they are used and stay there; only `bundle` puts them int
 
 import hashlib
 import io
+import os
 import sys
 import tarfile
 import tempfile
@@ -109,7 +110,8 @@ def join(settings: Settings, source: str) -> None:
     if REACTOR in content:
         path = Path(f"{name}.toml").absolute()
         _write(path, content.pop(REACTOR))
-        env[f"{PREFIX}REACTOR_FILE"] = str(path)
+        files = dict.fromkeys([*settings.reactor_file, path])  # a board may have several reactors
+        env[f"{PREFIX}REACTOR_FILE"] = os.pathsep.join(map(str, files))
     for member, data in content.items():
         _write(folder / member, data)
     for variable, value in env.items():

@@ -109,9 +109,9 @@ def trends(reader: Reader, reactor: str, seconds: int, columns: int) -> dict[tup
     """
     source = "readings" if seconds <= 6 * 3600 else "samples"
     step = max(1, seconds // columns)
+    at = f"/ {step * 1_000_000}"  # whole steps of the clock: a course that slid would be another one at every look
     sql = (
-        "SELECT sensor, quantity, (cast(now() AS LONG) / 1000000 - cast(ts AS LONG) / 1000000) / "
-        f"{step} ago, avg(value) FROM {source}"
+        f"SELECT sensor, quantity, cast(now() AS LONG) {at} - cast(ts AS LONG) {at} ago, avg(value) FROM {source}"
         f" WHERE reactor = {literal(reactor)} AND ts > dateadd('s', -{step * columns}, now()) AND ts <= now()"
         " AND value IS NOT NULL GROUP BY sensor, quantity, ago"
     )

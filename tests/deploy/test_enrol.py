@@ -1,5 +1,6 @@
 """A node comes in by a request and a fingerprint, and goes out again."""
 
+import dataclasses
 import io
 import os
 import stat
@@ -209,8 +210,14 @@ def test_the_server_makes_everything_of_a_node_at_once(server: Machine, board: M
     assert allowed.peer_of(load_or_make(folder / "key").public) is not None
     logins.certificates(folder).context()
     assert (board.folder / "tank.toml").read_text() == REACTOR
-    env = dotenv.dotenv_values(board.folder / ".env")
-    assert env[f"{PREFIX}REACTOR_FILE"] == str(board.folder / "tank.toml")
+    variable = f"{PREFIX}REACTOR_FILE"
+    assert dotenv.dotenv_values(board.folder / ".env")[variable] == str(board.folder / "tank.toml")
+    file.write_text(REACTOR.replace("tank", "pond"))
+    enrol.bundle(server.settings, str(file))
+    tank, pond = (board.folder / name for name in ("tank.toml", "pond.toml"))
+    for known in ((tank,), (tank, pond)):
+        enrol.join(dataclasses.replace(board.settings, reactor_file=known), str(server.folder / "pond.bundle"))
+        assert dotenv.dotenv_values(board.folder / ".env")[variable] == f"{tank}:{pond}"
 
 
 def test_joining_keeps_what_a_person_wrote(server: Machine, board: Machine) -> None:

@@ -215,9 +215,9 @@ def test_who_is_revoked_is_cut_and_comes_back_without_a_gap(world: World) -> Non
     assert world.samples() == before
 
     world.let_in(world.board, "tank", "reactor")
-    wait_for(lambda: world.attached() == (1.0,), "tank attached again")
     world.board.shut_down()  # its certificate is another one: it is read at the start
     world.board.boot("node")
+    wait_for(lambda: world.attached() == (1.0,), "tank attached again")
     wait_for(lambda: world.samples() > before + 3, "samples of the board again")
     ((count, last),) = world.sql(f"select count(), max(seq) from samples where {LOAD}")
     assert count == last

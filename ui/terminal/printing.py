@@ -32,7 +32,7 @@ def tail(reader: Reader, to: TextIO, form: Form, every: float, sleep: Callable[[
 
     A database that goes away is told on stderr, and waited for. Raises `DatabaseError` when it never answered.
     """
-    arrived = Arrived(fleet.arrivals(reader, round(LOOK_BACK)))
+    arrived = Arrived(fleet.arrivals(reader, round(LOOK_BACK + every)))
     trouble = False
     while True:
         sleep(every)
