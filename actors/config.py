@@ -48,6 +48,7 @@ class DeviceConfig:
     options: Mapping[str, object]
     settings: Mapping[str, Value]
     limits: DoseLimits
+    lease: float | None = None  # seconds without contact after which it goes to its safe values
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,18 @@ class Needs:
     quantity: str
 
 
-Interlock = MaxOn | MinOff | Apart | Needs
+@dataclass(frozen=True, slots=True)
+class Above:
+    """An interlock: off while this reading is above the limit, in the reading's unit, or not `ok`."""
+
+    name: str
+    device: str
+    sensor: str
+    quantity: str
+    limit: float
+
+
+Interlock = MaxOn | MinOff | Apart | Needs | Above
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,19 @@ from actors.acts import Acts, Admitted
 from actors.device_core import RUNNING, DeviceCore, Output, Shape
 from actors.dosing import DURATION, FLOW, MINUTE, Dosing, plan
 from actors.following import Following, Hearers, Target
-from actors.interlocks import Claims, describe
+from actors.interlocks import Claims, allows, describe
 from actors.journal import Journal, State
 from actors.keeper import Kept, Report, tell
 from actors.live import Around
+from actors.progress import Part
+from actors.safe_mode import HELD
 from actors.targets import Do, Follow
 from actors.ticker import SECOND
 from hardware.device import DeviceDriver, Value
 from hardware.errors import HardwareError, Refused
-from hardware.values import Quality
 
 LOOK = 5.0  # seconds between two looks at what the hardware does
-LOOK_CLOSELY = 1.0  # the same while an interlock watches a sensor, or a circuit runs by itself
+LOOK_CLOSELY = 1.0  # the same under a lease, while an interlock watches a sensor, while a circuit runs by itself
 RETRY = 2.0  # seconds after hardware that failed
 STOP = "stop"  # the act that may always be done
 DISPENSED = "dispensed"  # what a dose is reported as, in ml
@@ -71,11 +72,13 @@ class Device(Kept):
             self._core.hold(cause, latched=True)
         self._opened = False
         self._written: Output | None = None  # what the hardware has, as far as we know
+        self._may_be_on = False  # it was switched on, in part at least, and not off again since
         self._read_back: Mapping[str, Value] = {}
         self._fault = ""
         self._claimed = False  # a place among those that may not be on together
         self._waits_for = ""  # the rule because of which it got none
         self._doing: Admitted | None = None  # an act that takes a while
+        self._pause_ns = round(LOOK * wired.shape.second_ns)  # between two looks
         self._held_by = ""
         self._tick, self._look = (
             around.ticker.alarm(partial(tell, self.actor_ref, message)) for message in (Tick(), Look())
@@ -107,15 +110,18 @@ class Device(Kept):
                 self._drive()
 
     def release(self) -> None:
-        """Leave the output safe."""
+        """Leave the output safe; while that cannot be done it stays expected, and in the end the guard has it."""
         self._tick.cancel()
         self._look.cancel()
         try:
             if self._opened:
                 self._driver.make_safe()
+                self._may_be_on = False
         except HardwareError as error:
             self._around.faults.begin(self._name, "output", f"cannot be made safe: {error}")
         finally:
+            if not self._may_be_on:
+                self._around.progress.forget(Part.OUTPUTS, self._name)
             self._driver.close()
             self._claims.want(self._name, on=False)
             self._claims.give(self._name)
@@ -137,7 +143,7 @@ class Device(Kept):
 
     def _drive(self) -> None:
         """Bring the output to what it shall be now, and whatever follows from that."""
-        self._heed_sensors()
+        self._heed()
         output = self._step()
         try:
             if not self._opened:
@@ -159,6 +165,7 @@ class Device(Kept):
             self._settle(output)
             if output.due_ns is not None:
                 self._tick.set(output.due_ns)
+        self._came_round()
 
     def _step(self) -> Output:
         """Ask the core, and those that may not be on together with this one."""
@@ -171,13 +178,19 @@ class Device(Kept):
             output = self._core.step(now_ns)
         return output
 
-    def _heed_sensors(self) -> None:
-        for rule in self._shape.rules.needs:
-            reading = self._around.live.get(rule.sensor, rule.quantity)
-            if reading is not None and reading.quality is Quality.OK:
-                self._core.release(describe(rule), self._around.clock.monotonic_ns())
-            else:
-                self._core.hold(describe(rule))
+    def _heed(self) -> None:
+        """Learn what came or went meanwhile: readings, contact, safe mode."""
+        around = self._around
+        for rule in self._shape.rules.watching:
+            self._hold(describe(rule), on=not allows(rule, around.live.get(rule.sensor, rule.quantity)))
+        self._hold(HELD, on=bool(around.safe_mode.reason))
+        self._core.lost_ns = around.vitals.lost_ns
+
+    def _hold(self, cause: str, *, on: bool) -> None:
+        if on:
+            self._core.hold(cause)
+        else:
+            self._core.release(cause, self._around.clock.monotonic_ns())
 
     def _take(self) -> str:
         """Take a place among those that may not be on together; names the rule when there is none."""
@@ -191,12 +204,13 @@ class Device(Kept):
             self._claims.give(self._name)
 
     def _write(self, output: Output) -> None:
+        self._may_be_on |= output.on
         if output.values is None:
             self._driver.make_safe()
             self._core.running = False
         else:
             self._driver.apply(output.values)
-        self._written = output
+        self._written, self._may_be_on = output, output.on
 
     def _settle(self, output: Output) -> None:
         """The hardware has it: keep it, tell it."""
@@ -247,14 +261,21 @@ class Device(Kept):
 
     def _see_running(self, *, running: bool) -> None:
         """A circuit carries out acts by itself: see when it has ended one, or when somebody else began one."""
-        self._core.running = running
+        self._core.running = self._may_be_on = running
         if self._doing is not None and not running:
             self._end_act("done", "", None)
 
     def _look_later(self) -> None:
-        closely = self._shape.rules.needs or self._core.running
-        pause = (LOOK_CLOSELY if closely else LOOK) * self._shape.second_ns
-        self._look.set(self._around.clock.monotonic_ns() + round(pause))
+        closely = self._shape.rules.watching or self._shape.lease or self._core.running
+        pause = LOOK_CLOSELY if closely else LOOK
+        self._pause_ns = round(pause * self._shape.second_ns)
+        self._came_round()
+        self._look.set(self._around.clock.monotonic_ns() + self._pause_ns)
+
+    def _came_round(self) -> None:
+        """The output was looked after, and will be at the latest when the next look is due."""
+        due_ns = self._around.clock.monotonic_ns() + self._pause_ns
+        self._around.progress.expect(Part.OUTPUTS, self._name, due_ns)
 
     def _show(self, *, moving: bool) -> None:
         doing = self._doing.told if self._doing else "ramp" if moving else ""
@@ -332,7 +353,7 @@ class Device(Kept):
             self._fail(error)
         else:
             if admitted.ml and self._shape.runs:
-                self._core.running = True
+                self._core.running = self._may_be_on = True
                 self._doing = admitted
                 self._acts.begun(admitted)
                 self._look_later()

@@ -17,6 +17,7 @@ from actors.ticker import SECOND
 from hardware.device import DeviceDescriptor, Setting, Value, number
 
 RAMP, ON_TIME, OFF_TIME = "ramp", "on_time", "off_time"  # settings that are ours, not the driver's
+LEASE = "lease"  # what holds an output that had no contact for too long
 RUNNING = "running"  # reported by circuits that carry out acts by themselves
 RAMP_STEP = 0.1  # seconds
 LONGEST = 7 * 86_400.0  # seconds of a ramp, an on time or an off time
@@ -26,7 +27,8 @@ LONGEST = 7 * 86_400.0  # seconds of a ramp, an on time or an off time
 class Shape:
     """What a device is: the driver's settings, which of them may move slowly or follow a cycle, and its interlocks.
 
-    `runs`: it runs by acts that its circuit carries out, and reports whether it does.
+    `runs`: it runs by acts that its circuit carries out, and reports whether it does. `lease`: the seconds without
+    contact after which it is held.
     """
 
     settings: tuple[Setting, ...]
@@ -35,6 +37,7 @@ class Shape:
     runs: bool = False
     rules: Rules = field(default_factory=Rules)
     second_ns: int = SECOND
+    lease: float | None = None
 
     def all(self) -> tuple[Setting, ...]:
         """Give the driver's settings, and ours for what the driver leaves to us."""
@@ -44,6 +47,11 @@ class Shape:
         if self.cycled is not None:
             ours += [_time(ON_TIME), _time(OFF_TIME)]
         return (*self.settings, *ours)
+
+    def rules_told(self) -> list[str]:
+        """Say in a line each, for people, what may keep it from its settings."""
+        lease = [] if self.lease is None else [f"{LEASE}: safe after {self.lease:g} s without contact"]
+        return [*self.rules.texts(), *lease]
 
     def is_on(self, values: Mapping[str, Value]) -> bool:
         """Whether these values switch something on: the cycled switch, or else anything that is not safe."""
@@ -62,7 +70,11 @@ class Shape:
 
 
 def shape_of(
-    descriptor: DeviceDescriptor, settings: Iterable[Setting], rules: Rules | None = None, second_ns: int = SECOND
+    descriptor: DeviceDescriptor,
+    settings: Iterable[Setting],
+    rules: Rules | None = None,
+    second_ns: int = SECOND,
+    lease: float | None = None,
 ) -> Shape:
     """Take a driver's settings as it is configured; what it leaves out is neither ramped nor cycled."""
     known = {setting.name: setting for setting in settings}
@@ -73,6 +85,7 @@ def shape_of(
         runs=any(quantity.name == RUNNING for quantity in descriptor.reported),
         rules=rules or Rules(),
         second_ns=second_ns,
+        lease=lease,
     )
 
 
@@ -103,6 +116,7 @@ class DeviceCore:
         self.dosing: Dosing | None = None
         self.on = False
         self.running = False  # what a circuit that runs by itself says
+        self.lost_ns: int | None = None  # since when there has been no contact, none while there is some
         self._shape = shape
         self._rules = shape.rules
         self._resting = resting
@@ -177,7 +191,7 @@ class DeviceCore:
 
     def step(self, now_ns: int) -> Output:
         """Say what to write now. May be asked at any time, and as often as one likes."""
-        limit_ns = self._trip(now_ns)
+        limit_ns, lease_ns = self._trip(now_ns), self._lease(now_ns)
         if self._holds or self._latched:
             return Output(None, on=False, held_by=self.kept_by(now_ns))
         on, due_ns = self._wanted(now_ns)
@@ -187,7 +201,7 @@ class DeviceCore:
         if self._shape.cycled is not None:
             values[self._shape.cycled] = on
         ramp_ns = self._ramp(values, now_ns, on=on)
-        dues = [each for each in (due_ns, limit_ns if on else None, ramp_ns) if each is not None]
+        dues = [each for each in (due_ns, limit_ns if on else None, ramp_ns, lease_ns) if each is not None]
         if on and not self.on and self._rules.max_on is not None:
             dues.append(now_ns + self._ns(self._rules.max_on.seconds))
         return Output(values, on, min(dues, default=None), ramp_ns is not None, self.kept_by(now_ns))
@@ -223,6 +237,16 @@ class DeviceCore:
         on, _ = self._wanted(now_ns)
         if on:
             self.hold(describe(rule), latched=True)
+        return None
+
+    def _lease(self, now_ns: int) -> int | None:
+        """Hold once the lease has run out, until there is contact; before, say when it will have."""
+        lost_ns, seconds = self.lost_ns, self._shape.lease
+        end_ns = None if lost_ns is None or seconds is None else lost_ns + self._ns(seconds)
+        if end_ns is None or now_ns < end_ns:
+            self.release(LEASE, now_ns)
+            return end_ns
+        self.hold(LEASE)
         return None
 
     def _wanted(self, now_ns: int) -> tuple[bool, int | None]:

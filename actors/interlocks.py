@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from actors.config import Apart, Interlock, MaxOn, MinOff, Needs
+from actors.config import Above, Apart, Interlock, MaxOn, MinOff, Needs
+from hardware.values import Quality, Reading
 
 Changed = Callable[[], object]
 
@@ -16,11 +17,11 @@ class Rules:
     max_on: MaxOn | None = None
     min_off: MinOff | None = None
     apart: tuple[Apart, ...] = ()
-    needs: tuple[Needs, ...] = ()
+    watching: tuple[Needs | Above, ...] = ()  # what a sensor reads
 
     def texts(self) -> list[str]:
         """Say each in a line for people."""
-        own = (self.max_on, self.min_off, *self.apart, *self.needs)
+        own = (self.max_on, self.min_off, *self.apart, *self.watching)
         return [describe(rule) for rule in own if rule is not None]
 
     def against_cycle(self, on_time: float, off_time: float) -> str | None:
@@ -46,7 +47,7 @@ def rules_of(device: str, interlocks: Sequence[Interlock]) -> Rules:
         max_on=min(longest, key=lambda rule: rule.seconds, default=None),
         min_off=max(shortest, key=lambda rule: rule.seconds, default=None),
         apart=tuple(rule for rule in interlocks if isinstance(rule, Apart) and device in rule.devices),
-        needs=tuple(rule for rule in interlocks if isinstance(rule, Needs) and rule.device == device),
+        watching=tuple(rule for rule in interlocks if isinstance(rule, Needs | Above) and rule.device == device),
     )
 
 
@@ -61,6 +62,15 @@ def describe(rule: Interlock) -> str:
             return f"interlock {name}: {' and '.join(devices)} are never on together"
         case Needs(name, _, sensor, quantity):
             return f"interlock {name}: off while {sensor}.{quantity} is not ok"
+        case Above(name, _, sensor, quantity, limit):
+            return f"interlock {name}: off while {sensor}.{quantity} is above {limit:g} or not ok"
+
+
+def allows(rule: Needs | Above, reading: Reading | None) -> bool:
+    """Whether a reading lets the device be on; none, or one that is not good, never does."""
+    if reading is None or reading.quality is not Quality.OK or reading.value is None:
+        return False
+    return not isinstance(rule, Above) or reading.value <= rule.limit
 
 
 class Claims:

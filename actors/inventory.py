@@ -65,7 +65,7 @@ def device_info(device: DeviceConfig, driver: DeviceDriver, shape: Shape) -> Dev
         settings=[setting_info(one) for one in shape.all()],
         acts=[act_info(act) for act in descriptor.acts],
         reported=[_quantity(one) for one in (*descriptor.reported, *(_dosed(device.limits) if doses else ()))],
-        rules=[line(text) for text in shape.rules.texts()],
+        rules=[line(text) for text in shape.rules_told()],
         ramped=shape.ramped.name if shape.ramped else "",
         cycled=shape.cycled or "",
         limits=LimitsInfo(**_finite(device.limits)) if doses else None,

@@ -13,6 +13,7 @@ from actors.files import write_whole
 from actors.inventory import Inventory
 from actors.keeper import Kept, Report, tell
 from actors.live import Around
+from actors.progress import Part
 from transport.errors import EnvelopeError
 from transport.messages import (
     Ack,
@@ -127,6 +128,7 @@ class Link(Kept):
 
     def begin(self) -> None:
         """Call the coordinator."""
+        self._around.progress.expect(Part.LINK, "link", self._core.due_ns)
         self._alarm.set(self._core.due_ns)
 
     def handle(self, message: object) -> None:
@@ -143,14 +145,23 @@ class Link(Kept):
                 self._decide(core.Say(said, reply_to))
         if self._told != self._node.inventory.version:
             self._decide(core.Rewired())
-        self._around.vitals.attached = self._core.state is core.State.ATTACHED
+        self._contact(attached=self._core.state is core.State.ATTACHED)
+        self._around.progress.expect(Part.LINK, "link", self._core.due_ns)
         self._alarm.set(self._core.due_ns)
 
     def release(self) -> None:
         """Hang up."""
         self._alarm.cancel()
-        self._around.vitals.attached = False
+        self._contact(attached=False)
+        self._around.progress.forget(Part.LINK, "link")
         self._hang_up()
+
+    def _contact(self, *, attached: bool) -> None:
+        vitals = self._around.vitals
+        if attached:
+            vitals.lost_ns = None
+        elif vitals.lost_ns is None:
+            vitals.lost_ns = self._around.clock.monotonic_ns()
 
     def _event(self, connection: int, happening: Happening) -> core.Event:
         match happening:

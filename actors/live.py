@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from actors.progress import Progress
+from actors.safe_mode import SafeMode
 from actors.targets import Standings
 from actors.ticker import SECOND, Ticker
 from actors.timebase import Timebase
@@ -67,7 +69,7 @@ class Vitals:
     """The reactor's own numbers. Each is assigned by one actor and read by any."""
 
     backlog: Backlog = NO_BACKLOG  # by the sensor `self`
-    attached: bool = False  # by the link
+    lost_ns: int | None = 0  # by the link: since when there is no contact with a manager, none while there is some
     database: str = ""  # by the shipper: the stamp of the database that it was told last
 
 
@@ -155,3 +157,5 @@ class Around:
     vitals: Vitals
     faults: Faults
     standings: Standings = field(default_factory=Standings)
+    progress: Progress = field(default_factory=Progress)
+    safe_mode: SafeMode = field(default_factory=SafeMode)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -12,17 +12,20 @@ from actors.device import Device, Rest
 from actors.following import Hearers as TargetHearers
 from actors.interlocks import Claims
 from actors.inventory import Inventory
-from actors.keeper import Child, Keeper, Post
+from actors.keeper import Child, Heard, Keeper, Post, Restart, tell
 from actors.link import EpochFile, Hearers, Link, News, Node, Tell
 from actors.link_events import Server
 from actors.live import Around, Faults, Live, Vitals
+from actors.progress import Part, Progress, patience
 from actors.recorder import Keep, Recorder, ServerClock
+from actors.safe_mode import FILE as SAFE_MODE
+from actors.safe_mode import SafeMode
 from actors.self_sensor import NAME as SELF
 from actors.self_sensor import SelfSensor
 from actors.sensor import Sensor
 from actors.shipper import LogTo, Shipper, Waiting
 from actors.targets import Do, Follow
-from actors.ticker import Ticker
+from actors.ticker import SECOND, Ticker
 from actors.timebase import Timebase
 from actors.wiring import Makers, Workbench
 from hardware.buses import Buses
@@ -37,6 +40,25 @@ from transport.wire import Wire
 
 SELF_SAMPLES = 600.0  # seconds between two kept readings of `self`
 SENSOR, DEVICE = "sensor ", "device "  # before a name in that of its child, apart from ours
+PROOF = 1.0  # seconds between two proofs of progress
+
+
+@dataclass(frozen=True, slots=True)
+class Prove:
+    """Give proof of progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """What a reactor has of its guard; nothing of it without one. Neither call blocks for long.
+
+    `take_over` returns once the guard has let go of the outputs, `prove` tells it by how many seconds each `Part` is
+    late, `news` is what it has done since the last reactor told.
+    """
+
+    take_over: Callable[[], None] = lambda: None
+    prove: Callable[[Sequence[float]], None] = lambda _late: None
+    news: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +77,7 @@ class Outside:
     device: Callable[[str], type[DeviceDriver]]
     buses: Buses
     wire: Wire
+    guard: Guarded = field(default_factory=Guarded)
 
 
 class Reactor(Keeper):
@@ -79,23 +102,39 @@ class Reactor(Keeper):
             limit=config.spool_limit,
             retention=config.spool_retention,
         )
+        self._proof = self._ticker.alarm(lambda: tell(self.actor_ref, Prove()))
         self._around = Around(
             reactor=config.name,
             clock=clock,
             ticker=self._ticker,
             timebase=Timebase(outside.boot, outside.disciplined),
             live=Live(clock, {}, fresh=partial(self._link.tell, News())),
-            vitals=Vitals(),
+            vitals=Vitals(lost_ns=clock.monotonic_ns()),
             faults=Faults(config.name, clock, lambda event: self._keep([event])),
+            progress=Progress(SELF),
+            safe_mode=SafeMode(config.state_dir / SAFE_MODE),
         )
+        self._patience: dict[str, float] = {}  # seconds by which a sensor or device may be late
         children = self._children()
         super().__init__(children, ticker=self._ticker, clock=clock, fault=self._tell_fault, ready=ready)
 
     def on_start(self) -> None:
-        """Say that we started, and start the children."""
+        """Say that we started and why, take over from the guard, and start the children."""
         self._ticker.start()
+        for text in self._outside.guard.news:
+            self._around.faults.event("reactor", "guard", text)
         self._around.faults.event("reactor", "started", f"reactorium {self._outside.software}")
+        self._expect()
+        self._outside.guard.take_over()
         super().on_start()
+        self._prove()
+
+    def on_receive(self, message: Heard | Restart | Prove) -> None:
+        """Give proof, or look after a child."""
+        if isinstance(message, Prove):
+            self._prove()
+        else:
+            super().on_receive(message)
 
     def on_stop(self) -> None:
         """Make the outputs safe, stop the children, then let go of what they shared."""
@@ -125,6 +164,9 @@ class Reactor(Keeper):
             Child(f"{SENSOR}{wired.config.name}", partial(Sensor.start, wired=wired, around=around, asking=asking))
             for wired, asking in wires.sensors
         ]
+        longest = {wired.config.name: wired.driver.descriptor.longest_operation for wired, _ in wires.sensors}
+        longest |= {wired.target.name: wired.driver.descriptor.longest_operation for wired in wires.devices}
+        self._patience = {name: patience([seconds], self._config.pace) for name, seconds in longest.items()}
         self._devices = {child.name.removeprefix(DEVICE): child.post for child in devices}
         self._targets = self._devices | {child.name.removeprefix(SENSOR): child.post for child in sensors}
         waiting = partial(self._shipper.tell, Waiting())
@@ -135,6 +177,28 @@ class Reactor(Keeper):
             *sensors,
             Child("link", self._start_link(wires.inventory), self._link),
         ]
+
+    def _expect(self) -> None:
+        """Expect everybody from now on: who hangs at the start is late like any other."""
+        progress, now_ns = self._around.progress, self._outside.clock.monotonic_ns()
+        for name in self._targets:
+            progress.expect(Part.OUTPUTS if name in self._devices else Part.SAMPLING, name, now_ns)
+        self._outside.wire.pulse(PROOF, lambda: progress.expect(Part.LINK, "wire", self._now_ns() + SECOND))
+
+    def _prove(self) -> None:
+        """Tell the guard how late everything is, and everybody who it is that hangs."""
+        progress, faults, now_ns = self._around.progress, self._around.faults, self._now_ns()
+        self._outside.guard.prove(progress.lateness(now_ns))
+        for part in (Part.SAMPLING, Part.OUTPUTS):
+            for name, late in progress.late(part, now_ns).items():
+                if late > self._patience[name]:
+                    faults.begin(name, "hangs", f"hangs, and should have come round {late:.0f} s ago")
+                else:
+                    faults.end(name, "hangs")
+        self._proof.set(now_ns + round(PROOF * SECOND))
+
+    def _now_ns(self) -> int:
+        return self._outside.clock.monotonic_ns()
 
     def _start_link(self, inventory: Inventory) -> Callable[..., Any]:
         config = self._config

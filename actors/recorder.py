@@ -16,6 +16,7 @@ from storage.spool import Anchor, Spool, SpoolError
 SYNC = SECOND  # a power cut costs no more than this
 RETRY = 5 * SECOND  # after a spool that would not take rows
 LOOK = 10 * SECOND  # between two looks at the clock
+OFF = 2.0  # seconds by which the machine's clock may be off before it is a fault
 HELD = 10_000  # rows in memory while the spool takes none; about 3 MiB
 
 
@@ -71,6 +72,7 @@ class Recorder(Kept):
     def begin(self) -> None:
         """Set aside what can never be dated, and see what time it is."""
         try:
+            self._timebase.recall(self._spool.anchor)
             if undatable := self._spool.refuse_undatable():
                 self._faults.event("spool", "fault", f"{undatable} rows of earlier starts can never be dated")
         except SpoolError as error:
@@ -131,8 +133,9 @@ class Recorder(Kept):
             self._fail(error)  # the next commit asks for a sync again
 
     def _see_time(self) -> None:
+        disciplined = self._timebase.disciplined()  # before the clock is read: it may be set at any moment
         now_ns, wall_us = self._clock.monotonic_ns(), self._clock.wall_us()
-        self._date(self._timebase.kernel(now_ns, wall_us))
+        self._date(self._timebase.kernel(now_ns, wall_us) if disciplined else None)
         self._look.set(now_ns + LOOK)
 
     def _date(self, anchor: Anchor | None) -> None:
@@ -152,6 +155,13 @@ class Recorder(Kept):
             self._faults.begin("clock", "clock", "the time is not known: rows wait undated")
         else:
             self._faults.end("clock", "clock")
+        offset = self._timebase.offset(self._clock.monotonic_ns(), self._clock.wall_us()) or 0.0
+        if abs(offset) > OFF:
+            way = "ahead" if offset > 0 else "behind"
+            text = f"the machine's clock is {abs(offset):.0f} s {way}: rows get the right time all the same"
+            self._faults.begin("clock", "offset", text)
+        else:
+            self._faults.end("clock", "offset")
 
     def _fail(self, error: SpoolError) -> None:
         self._faults.begin("spool", "spool", str(error))

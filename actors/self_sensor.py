@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 from actors.live import Around
 from actors.meter import Meter
+from actors.safe_mode import ACT
+from hardware.acts import Act, Value
 from hardware.driver import Descriptor, SensorDriver, Wiring
-from hardware.errors import HardwareError
+from hardware.errors import HardwareError, Refused
 from hardware.values import Quantity
 from storage.spool import Spool, SpoolError
 
@@ -31,6 +33,7 @@ class SelfSensor(SensorDriver):
         ),
         buses=("none",),
         longest_operation=1.0,
+        acts=(Act(ACT, "Leave safe mode"),),
         optional=frozenset({"clock_offset"}),  # while the time is not known
     )
 
@@ -50,12 +53,13 @@ class SelfSensor(SensorDriver):
         except SpoolError as error:
             raise HardwareError(str(error)) from error
         self._around.vitals.backlog = backlog
+        self._see_safe_mode()
         numbers = {
             "waiting": float(backlog.waiting),
             "oldest": backlog.oldest,
             "refused": float(backlog.refused),
             "dropped": float(backlog.dropped),
-            "attached": float(self._around.vitals.attached),
+            "attached": float(self._around.vitals.lost_ns is None),
             "load": self._meter.load(),
             "memory": self._meter.memory(),
         }
@@ -64,3 +68,24 @@ class SelfSensor(SensorDriver):
         if offset is not None:
             numbers["clock_offset"] = offset
         return numbers
+
+    def act(self, name: str, arguments: Mapping[str, float]) -> Mapping[str, Value]:
+        """Leave safe mode."""
+        if name != ACT:
+            return super().act(name, arguments)
+        if not self._around.safe_mode.reason:
+            raise Refused("it is not in safe mode")
+        try:
+            self._around.safe_mode.leave()
+        except OSError as error:
+            raise Refused(f"safe mode cannot be left: {error}") from error
+        self._see_safe_mode()
+        return {}
+
+    def _see_safe_mode(self) -> None:
+        """Somebody at the board may have ended it."""
+        self._around.safe_mode.look()
+        if reason := self._around.safe_mode.reason:
+            self._around.faults.begin("reactor", "safe mode", f"safe mode: {reason}")
+        else:
+            self._around.faults.end("reactor", "safe mode")

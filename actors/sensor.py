@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from actors.acts import Acts
+from actors.acts import Acts, Admitted
 from actors.config import SensorConfig
 from actors.following import Following, Hearers, Target
 from actors.inventory import Inventory, sensor_info
 from actors.journal import Journal
 from actors.keeper import Kept, Report, tell
 from actors.live import Around
+from actors.progress import Part
 from actors.schedule import Schedule
 from actors.sensor_settings import Remaker, Wired, stale_after
 from actors.targets import Do, Follow, KeptFile
@@ -56,7 +57,7 @@ class Sensor(Kept):
         """Wait for the first tick, or take up those that fell due while there was nobody."""
         self._settle()
         self._acts.open()
-        self._alarm.set(self._wired.schedule.next_ns)
+        self._wait()
 
     def handle(self, message: object) -> None:
         """Read when it is due; change, or do something, when somebody asks."""
@@ -71,6 +72,7 @@ class Sensor(Kept):
     def release(self) -> None:
         """Close the driver."""
         self._alarm.cancel()
+        self._around.progress.forget(Part.SAMPLING, self._name)
         self._wired.driver.close()
 
     def _follow(self, follow: Follow) -> None:
@@ -93,7 +95,7 @@ class Sensor(Kept):
         wired.config = config
         self._around.live.expect(self._name, stale_after(config))
         self._inventory.change(sensor_info(config, wired.driver, self._remaker.settings()))
-        self._alarm.set(wired.schedule.next_ns)
+        self._wait()
 
     def _settle(self) -> None:
         """Tell what it follows, unless that is the file."""
@@ -111,6 +113,10 @@ class Sensor(Kept):
         admitted = self._acts.admit(do)
         if admitted is None or not self._acts.begin(admitted):
             return
+        self._act(do, admitted)
+        self._came_round()  # many acts keep the tick waiting, and it does not hang
+
+    def _act(self, do: Do, admitted: Admitted) -> None:
         try:
             self._open()
             result = self._wired.driver.act(do.act.kind, do.act.arguments)
@@ -139,7 +145,16 @@ class Sensor(Kept):
             self._around.live.put(self._name, readings)
             self._tell_faults(readings)
         self._wired.schedule.handled(now_ns)
+        self._wait()
+
+    def _wait(self) -> None:
+        """Come round at the next tick."""
+        self._came_round()
         self._alarm.set(self._wired.schedule.next_ns)
+
+    def _came_round(self) -> None:
+        due_ns = max(self._wired.schedule.next_ns, self._around.clock.monotonic_ns())
+        self._around.progress.expect(Part.SAMPLING, self._name, due_ns)
 
     def _read(self) -> list[Reading]:
         """Take one reading of every quantity that is not optional, whatever the hardware does."""

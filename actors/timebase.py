@@ -11,6 +11,7 @@ from collections.abc import Callable
 from storage.spool import Anchor
 
 EARLIEST_US = 1_767_225_600_000_000  # 2026-01-01: whoever says that it is earlier has no clock
+LATEST_US = 4_102_444_800_000_000  # 2100-01-01: so has whoever says that it is later
 DRIFT_US = 500_000
 TIME_ERROR = 5  # adjtimex(2): "the clock is not synchronized"
 
@@ -24,23 +25,28 @@ class Timebase:
     def __init__(self, boot: str, disciplined: Callable[[], bool]) -> None:
         """`disciplined` says whether NTP disciplines the machine's clock at the moment."""
         self.anchor: Anchor | None = None
+        self.disciplined = disciplined
         self._boot = boot
-        self._disciplined = disciplined
+
+    def recall(self, anchor: Anchor | None) -> None:
+        """Know what a process before this one knew in the same boot."""
+        if self.anchor is None:
+            self.anchor = anchor
 
     def kernel(self, now_ns: int, wall_us: int) -> Anchor | None:
-        """Take the machine's own clock."""
-        return self._believe(now_ns, wall_us) if self._disciplined() else None
+        """Take the machine's own clock, read while it was `disciplined`: it is asked again whether it still is."""
+        return self._believe(now_ns, wall_us) if self.disciplined() else None
 
     def server(self, at_ns: int, time_us: int) -> Anchor | None:
         """Take the server's time, and the monotonic time of this machine at that moment."""
-        return None if self._disciplined() else self._believe(at_ns, time_us)
+        return None if self.disciplined() else self._believe(at_ns, time_us)
 
     def offset(self, now_ns: int, wall_us: int) -> float | None:
         """How many seconds the machine's wall clock is ahead of the time that rows get; none while that is unknown."""
         return None if self.anchor is None else (wall_us - self.anchor.wall(now_ns)) / 1e6
 
     def _believe(self, at_ns: int, wall_us: int) -> Anchor | None:
-        if wall_us < EARLIEST_US:
+        if not EARLIEST_US <= wall_us < LATEST_US:
             return None
         if self.anchor is not None and abs(wall_us - self.anchor.wall(at_ns)) <= DRIFT_US:
             return None

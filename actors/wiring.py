@@ -74,7 +74,7 @@ class Workbench:
         driver = self._makers.device(device)
         second_ns = round(SECOND / self._config.pace)
         rules = rules_of(device.name, self._config.interlocks)
-        shape = shape_of(driver.descriptor, driver.settings, rules, second_ns)
+        shape = shape_of(driver.descriptor, driver.settings, rules, second_ns, device.lease)
         self._addresses.move(device.name, driver.address)
         target = Target(device.name, shape.all(), device.settings, self._kept(device.name))
         wired = WiredDevice(target, driver, shape, self._journal(device.name, device.limits))

@@ -28,6 +28,11 @@ class Plan:
     log_level: str
     log_format: str
     lock: int  # descriptor of the lock that the guard holds
+    patience: float  # seconds that a part of the reactor may give no proof of progress
+    folder: str  # the guard's own
+    safe_mode: str  # the file that puts the reactor into safe mode
+    failures: int  # ends of the reactor, within some minutes, that are too many
+    watchdog: str  # the board's; none when empty
 
     def hand_over(self) -> int:
         """Write the plan into a file without a name; returns its descriptor, which outlives an exec."""

@@ -1,6 +1,7 @@
 """`reactorium guard`: reads and checks what the reactor's file wires up, then becomes the light `deploy.guard`."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -8,10 +9,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from actors.config import DeviceConfig
+from actors.progress import patience
+from actors.safe_mode import FILE as SAFE_MODE
 from deploy import keyring, lifeline, reactor_file
 from deploy.errors import StartError
 from deploy.folders import Folder, locked_by
 from deploy.guard_plan import Plan, stamp
+from deploy.reactor_file import ReactorFile
 from deploy.settings import Settings
 from hardware.buses import Buses
 from hardware.clock import SystemClock
@@ -33,8 +37,9 @@ def run_guard(settings: Settings) -> NoReturn:
     state = stamp(str(path))
     file = reactor_file.load(path, settings, driver_class, device_class)
     folder = keyring.reactor_folder(settings, file.name)
-    lock = Folder(folder / "guard").keep()
-    _wait_until_free(folder)
+    own = Folder(folder / "guard")
+    lock = own.keep()
+    _wait_until_free(folder, own.path / "child")
     addresses = [*(sensor.address for sensor in file.sensors), *(device.address for device in file.devices)]
     _wait_for_vessels(settings.state_dir / "vessels", addresses)
     plan = Plan(
@@ -49,6 +54,11 @@ def run_guard(settings: Settings) -> NoReturn:
         log_level=settings.log_level,
         log_format=settings.log_format,
         lock=lock,
+        patience=_patience(file, settings.pace or 1.0),
+        folder=str(own.path),
+        safe_mode=str(folder / SAFE_MODE),
+        failures=settings.safe_mode_after,
+        watchdog=settings.watchdog or "",
     )
     os.execv(sys.executable, [sys.executable, "-P", "-m", PROGRAM, str(plan.hand_over())])  # noqa: S606 - ourselves
 
@@ -60,12 +70,23 @@ def safe_writes(devices: Iterable[DeviceConfig]) -> dict[str, tuple[SafeWrite, .
     return {name: device_class(driver)(wiring).safe_writes() for name, (driver, wiring) in wired.items()}
 
 
-def _wait_until_free(folder: Path) -> None:
-    """Wait for a reactor that has lost its guard and is about to end: until then outputs and lines are its own."""
+def _patience(file: ReactorFile, pace: float) -> float:
+    longest = [driver_class(one.driver).descriptor.longest_operation for one in file.sensors]
+    longest += [device_class(one.driver).descriptor.longest_operation for one in file.devices]
+    return patience(longest, pace)
+
+
+def _wait_until_free(folder: Path, child: Path) -> None:
+    """Wait for a reactor that has lost its guard and is about to end: until then outputs and lines are its own.
+
+    One that does not end is killed, if it is the `child` of the guard before us; somebody else's is left alone.
+    """
     deadline = time.monotonic() + PATIENCE
     while owner := locked_by(folder):
         if time.monotonic() >= deadline:
-            raise StartError(f"the folder {folder} is in use by process {owner}")
+            if not child.exists() or child.read_text(encoding="ascii") != owner:
+                raise StartError(f"the folder {folder} is in use by process {owner}")
+            os.kill(int(owner), signal.SIGKILL)
         time.sleep(LOOK)
 
 

@@ -23,6 +23,7 @@ driver = "pca9685"
 address = "/dev/i2c-1:0x40:3"
 settings = { on = true, duty = 20 } # before somebody changes them; the driver's defaults without it
 limits = { dose = 5, hour = 20, day = 100 }  # ml, of a device that doses
+lease = 600                         # s without contact after which it is made safe; never without it
 options = { }
 
 [[interlocks]]                      # each has one rule:
@@ -30,7 +31,9 @@ name = "not-too-long"
 device = "heater"
 max_on = 3600                       # s on at a time, or
 # min_off = 60                      # s off at a time, or
-# needs = "water.temperature"       # off while this reading is not ok, or instead of device
+# needs = "water.temperature"       # off while this reading is not ok, or
+# above = "water.temperature"       # off while it is above the limit, or not ok, or instead of device
+# limit = 32
 # apart = ["heater", "cooler"]      # never on together
 """
 
@@ -38,7 +41,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from actors.config import Apart, DeviceConfig, DoseLimits, Interlock, MaxOn, MinOff, Needs, SensorConfig
+from actors.config import Above, Apart, DeviceConfig, DoseLimits, Interlock, MaxOn, MinOff, Needs, SensorConfig
 from deploy.errors import ConfigurationError
 from deploy.settings import PREFIX, Settings
 from deploy.toml_table import Table
@@ -152,6 +155,7 @@ def _device(table: Table, settings: Settings) -> DeviceConfig:
         options=table.table("options"),
         settings=table.table("settings"),
         limits=DoseLimits(*(limits.number(span, MOST_ML) for span in ("dose", "hour", "day"))),
+        lease=table.optional_interval("lease"),
     )
     limits.nothing_else()
     table.nothing_else()
@@ -161,13 +165,15 @@ def _device(table: Table, settings: Settings) -> DeviceConfig:
 def _interlock(table: Table) -> Interlock | None:
     name = table.name()
     interlock: Interlock | None = None
-    match table.one_of("max_on", "min_off", "needs", "apart"):
+    match table.one_of("max_on", "min_off", "needs", "above", "apart"):
         case "max_on":
             interlock = MaxOn(name, table.text("device"), table.interval("max_on", 0.0))
         case "min_off":
             interlock = MinOff(name, table.text("device"), table.interval("min_off", 0.0))
         case "needs":
             interlock = Needs(name, table.text("device"), *_source(table.text("needs")))
+        case "above":
+            interlock = Above(name, table.text("device"), *_source(table.text("above")), table.level("limit"))
         case "apart":
             interlock = Apart(name, table.names("apart"))
         case _:

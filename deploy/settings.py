@@ -100,6 +100,14 @@ def _any_address(text: str) -> str:
     return text
 
 
+def _pair(text: str) -> tuple[int, int]:
+    try:
+        first, second = map(int, text.split(","))
+    except ValueError:
+        raise EnvError("must be two descriptors") from None
+    return first, second
+
+
 def _endpoint(text: str) -> str:
     if re.fullmatch(r"tcp://[^\s:/]{1,100}:\d{1,5}", text) is None:
         raise EnvError("must be tcp://host:port")
@@ -330,6 +338,25 @@ class Settings:
         ),
     ]
 
+    safe_mode_after: Annotated[
+        int,
+        Variable(
+            "5",
+            "ends",
+            "a reactor that ends so often within ten minutes keeps its outputs safe until a person says otherwise",
+            _whole("ends", 1, 1_000_000),
+        ),
+    ]
+    watchdog: Annotated[
+        str | None,
+        Variable(
+            "",
+            "file",
+            "the board's watchdog, /dev/watchdog for example: it restarts the board when the guard stands still",
+            _optional(str),
+        ),
+    ]
+
     vessel_file: Annotated[
         Path | None,
         Variable(
@@ -341,6 +368,14 @@ class Settings:
         ),
     ]
     manager_number: Annotated[int, Variable("0", "number", "which manager this process is", _whole("number", 0, 99))]
+    guard_pipes: Annotated[
+        tuple[int, int] | None,
+        Variable("", "descriptors", "what ties a reactor to its guard: proof of progress, answer", _optional(_pair)),
+    ]
+    guard_news: Annotated[
+        tuple[str, ...],
+        Variable("", "text", "what the guard did, for the reactor to tell", lambda text: tuple(text.splitlines())),
+    ]
     parent: Annotated[
         int | None,
         Variable("", "process id", "the process ends when this one does", _optional(_whole("process id", 1, 1 << 22))),

@@ -46,6 +46,21 @@ class Table:
             return default
         return float(value)
 
+    def optional_interval(self, key: str) -> float | None:
+        """Take a number of seconds, or nothing."""
+        if key in self._left:
+            return self.interval(key, LONGEST)
+        self._known.append(key)
+        return None
+
+    def level(self, key: str) -> float:
+        """Take any number; it has to be there."""
+        value = self._take(key, None)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            self._mistake(key, value, "must be a number")
+            return 0.0
+        return float(value)
+
     def table(self, key: str) -> Mapping[str, Any]:
         """Take a table as it is, empty without it."""
         value = self._take(key, {})

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from actors.config import Apart, DeviceConfig, Interlock, Needs, SensorConfig
+from actors.config import Above, Apart, DeviceConfig, Interlock, Needs, SensorConfig
 from actors.device_core import Shape, shape_of
 from actors.interlocks import describe, rules_of
 from hardware.buses import Buses
@@ -90,6 +90,8 @@ class _Wired:
             return
         shape = shape_of(driver.descriptor, driver.settings, rules_of(device.name, interlocks))
         self.devices[device.name], self.shapes[device.name] = driver, shape
+        if device.lease is None and shape.rules.max_on is None and not all(one.survives for one in driver.settings):
+            yield "runs until somebody says otherwise: it must have a lease (s without contact), or an interlock max_on"
         yield from self._address(driver.address, device)
         mistakes = check_settings(shape.all(), device.settings)
         yield from (f"settings: {mistake}" for mistake in mistakes)
@@ -139,7 +141,9 @@ def _check_interlock(interlock: Interlock, wired: _Wired) -> Iterable[str]:
         case Apart() if len(on := wired.on.intersection(devices)) > 1:
             yield f"{describe(interlock)}, but their settings switch {' and '.join(sorted(on))} on"
         case Needs(_, _, sensor, quantity):
-            yield from _check_reading(sensor, quantity, wired.sensors)
+            yield from _check_reading("needs", sensor, quantity, wired.sensors)
+        case Above(_, _, sensor, quantity, limit):
+            yield from _check_reading("above", sensor, quantity, wired.sensors, limit)
 
 
 def _check_off(device: str, shape: Shape) -> Iterable[str]:
@@ -148,8 +152,15 @@ def _check_off(device: str, shape: Shape) -> Iterable[str]:
         yield f"{device} is on when it is safe: no interlock can switch it off"
 
 
-def _check_reading(sensor: str, quantity: str, drivers: Mapping[str, SensorDriver]) -> Iterable[str]:
+def _check_reading(
+    rule: str, sensor: str, name: str, drivers: Mapping[str, SensorDriver], limit: float | None = None
+) -> Iterable[str]:
     if sensor not in drivers:
-        yield f"needs: there is no sensor {sensor!r} (write sensor.quantity)"
-    elif quantity not in (names := [one.name for one in drivers[sensor].quantities]):
-        yield f"needs: {sensor} has no {quantity!r}, but {', '.join(names)}"
+        yield f"{rule}: there is no sensor {sensor!r} (write sensor.quantity)"
+        return
+    quantities = {one.name: one for one in drivers[sensor].quantities}
+    quantity = quantities.get(name)
+    if quantity is None:
+        yield f"{rule}: {sensor} has no {name!r}, but {', '.join(quantities)}"
+    elif limit is not None and not quantity.low <= limit < quantity.high:
+        yield f"limit = {limit:g} must be {quantity.low:g} to below {quantity.high:g} {quantity.unit}".rstrip()

@@ -28,7 +28,7 @@ class Sample(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Event(Struct, frozen=True, array_like=True, gc=False):
-    """Something that happened: `kind` is started, attached, lost, fault, act, held or migration."""
+    """Something that happened: `kind` is started, attached, lost, fault, act, held, guard or migration."""
 
     TABLE: ClassVar[str] = "events"
     reactor: str

@@ -174,7 +174,7 @@ class Spool:
             db.execute(
                 "UPDATE rows SET state = ?, confirmed_us = MAX(wall_us, ?)"
                 " WHERE id IN (SELECT value FROM json_each(?))",  # one statement: half the time of one a row
-                (CONFIRMED, self._now_us(), msgspec.json.encode(ids).decode()),
+                (CONFIRMED, self._now_us() or 0, msgspec.json.encode(ids).decode()),
             )
 
     def refuse(self, number: int, reason: str) -> None:
@@ -206,9 +206,10 @@ class Spool:
     def prune(self) -> int:
         """Delete confirmed rows older than the retention, at most some thousands a call. Returns how many."""
         with self._transaction() as db:
-            if self._anchor is None:  # a clock that may be wrong must not cost the copy that a wiped database needs
+            now_us = self._now_us()
+            if now_us is None:  # a clock that may be wrong must not cost the copy that a wiped database needs
                 return 0
-            before = self._now_us() - self._retention_us
+            before = now_us - self._retention_us
             return sum(
                 db.execute(
                     f"DELETE FROM rows WHERE id IN ({_OF_STATE} LIMIT ?) AND confirmed_us < ?",  # noqa: S608 - a constant
@@ -227,6 +228,12 @@ class Spool:
             age = 0.0 if oldest is None else self._age(db, oldest)
             dropped = recall(db, "dropped", int) or 0
             return Backlog(waiting=undated + waiting, oldest=age, refused=refused, dropped=dropped)
+
+    @property
+    def anchor(self) -> Anchor | None:
+        """By what rows of this boot get their date, or none yet."""
+        with self._transaction():
+            return self._anchor
 
     @property
     def destination(self) -> Database | None:
@@ -308,11 +315,9 @@ class Spool:
             remember(db, "dropped", (recall(db, "dropped", int) or 0) + dropped)
         return dropped
 
-    def _now_us(self) -> int:
-        """What time it is, as well as it is known."""
-        if self._anchor is None:
-            return self._clock.wall_us()
-        return self._anchor.wall(self._clock.monotonic_ns())
+    def _now_us(self) -> int | None:
+        """What time it is; none while that is not known, whatever the machine's clock says."""
+        return None if self._anchor is None else self._anchor.wall(self._clock.monotonic_ns())
 
     def _age(self, db: sqlite3.Connection, number: int) -> float:
         boot, taken_ns, wall_us = db.execute(
@@ -321,7 +326,8 @@ class Spool:
         if boot == self._boot:
             age: float = (self._clock.monotonic_ns() - taken_ns) / 1e9
         else:
-            age = 0.0 if wall_us is None else (self._now_us() - wall_us) / 1e6
+            now_us = self._now_us()
+            age = 0.0 if wall_us is None or now_us is None else (now_us - wall_us) / 1e6
         return min(max(age, 0.0), LONGEST_AGE)
 
 

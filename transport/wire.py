@@ -52,6 +52,16 @@ class Wire:
         """Tell whether the wire's thread runs; without it this process neither hears nor says anything."""
         return self._common.loop.is_alive()
 
+    def pulse(self, seconds: float, beat: Callable[[], None]) -> None:
+        """Call `beat` on the wire's thread every so many seconds, for as long as its loop turns."""
+        loop, clock = self._common.loop, self._common.clock
+
+        def turn() -> None:
+            beat()
+            loop.alarm(beat, clock.monotonic_ns() + round(seconds * 1e9), turn)
+
+        loop.post(turn)
+
     def listen(
         self,
         endpoint: str,

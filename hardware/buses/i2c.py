@@ -2,9 +2,10 @@
 
 import errno
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Protocol
 
 from smbus2 import SMBus, i2c_msg
@@ -13,6 +14,8 @@ from hardware.errors import BusError, NoAnswer
 
 # What Linux's adapters say when nobody acknowledges an address (kernel, Documentation/i2c/fault-codes.rst).
 _NOT_ACKNOWLEDGED = frozenset({errno.EREMOTEIO, errno.ENXIO})
+REST = 2.0  # seconds between two tries of a bus that hangs: each takes about one, and keeps everybody waiting
+HANGS = 2  # users in a row whose transfers timed out: it is the bus then, and no single circuit
 
 
 class Adapter(Protocol):
@@ -41,11 +44,17 @@ class I2cBus:
     """One bus. The lock is held for a single transfer, never for a circuit's processing delay.
 
     Raises `NoAnswer` when nothing acknowledges the address, `BusError` when the bus itself fails; a bus that failed
-    is closed, and opened again by the next transfer (an unplugged adapter, a vessel that was restarted).
+    is closed, and opened again by the next transfer (an unplugged adapter, a vessel that was restarted). One that hangs
+    fails at once between two tries, so that nobody waits for all the others on it.
     """
 
-    def __init__(self, path: str, open_adapter: OpenAdapter = open_adapter) -> None:
+    def __init__(
+        self, path: str, open_adapter: OpenAdapter = open_adapter, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self.path = path
+        self._now = now
+        self._timed_out: set[int] = set()  # threads, since anybody was answered
+        self._rests_until = 0.0
         self._open_adapter = open_adapter
         self._adapter: Adapter | None = None
         self._lock = Lock()
@@ -79,15 +88,26 @@ class I2cBus:
 
     def _transfer(self, address: int, *messages: i2c_msg) -> None:
         with self._lock:
+            if self._now() < self._rests_until:
+                raise BusError(f"I2C bus {self.path} hangs")
             try:
                 if self._adapter is None:
                     self._adapter = self._open_adapter(self.path)
                 self._adapter.i2c_rdwr(*messages)
+                self._timed_out.clear()
             except OSError as error:
                 if error.errno in _NOT_ACKNOWLEDGED:
+                    self._timed_out.clear()
                     raise NoAnswer(f"nothing answers at address {address} (0x{address:02x}) of {self.path}") from error
                 self._drop()
+                if isinstance(error, TimeoutError):
+                    self._rest()
                 raise BusError(f"I2C bus {self.path}: {error.strerror or error}") from error
+
+    def _rest(self) -> None:
+        self._timed_out.add(get_ident())
+        if len(self._timed_out) >= HANGS:
+            self._rests_until = self._now() + REST
 
     def _drop(self) -> None:
         adapter, self._adapter = self._adapter, None

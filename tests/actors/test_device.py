@@ -6,13 +6,14 @@ from typing import ClassVar
 
 import pytest
 
-from actors.config import Apart, DoseLimits, Interlock, MaxOn, MinOff, Needs
+from actors.config import Above, Apart, DoseLimits, Interlock, MaxOn, MinOff, Needs
 from actors.device import LOOK, RETRY, Device, Rest, WiredDevice
 from actors.device_core import shape_of
 from actors.following import Hearers, Target
 from actors.interlocks import Claims, rules_of
 from actors.journal import Journal
 from actors.live import Around
+from actors.progress import Part
 from actors.targets import Do, Follow, KeptFile
 from hardware.acts import Act, Argument, Value
 from hardware.buses import Buses
@@ -143,6 +144,7 @@ class Scene:
         self.file: dict[str, Value] = {}
         self.interlocks: list[Interlock] = []
         self.limits = DoseLimits()
+        self.lease: float | None = None
         self.claims = Claims([])
         self.driver: FakeOutput = FakeOutput(clock)
         self.watched: Callable[[], None] = lambda: None
@@ -157,7 +159,7 @@ class Scene:
 
     def drive(self, driver: DeviceDriver) -> None:
         """Make the device of a driver that was made."""
-        shape = shape_of(driver.descriptor, driver.settings, rules_of(self.name, self.interlocks))
+        shape = shape_of(driver.descriptor, driver.settings, rules_of(self.name, self.interlocks), lease=self.lease)
         target = Target(self.name, shape.all(), self.file, KeptFile(self.folder / "d.json"))
         journal = Journal(self.folder / "d.jsonl", self.limits, clock=self.clock, boot="boot", wall=self.clock.wall_us)
         hearers = Hearers(say=self._say, keep=self.kept)
@@ -387,6 +389,128 @@ def test_off_while_its_sensor_is_not_ok(scene: Scene, around: Around) -> None:
     scene.settle(20)
     assert scene.state.held_by == rule
     assert scene.events("held")[:2] == [f"held by {rule}", f"no longer held by {rule}"]
+
+
+def test_off_while_it_is_too_warm(scene: Scene, around: Around) -> None:
+    scene.interlocks = [Above("hot", "d", "rtd", "temperature", 32.0)]
+    scene.file = {"on": True, "duty": 50.0}
+    scene.start()
+
+    def measured(value: float) -> None:
+        around.live.put("rtd", [Reading("temperature", value, "°C", Quality.OK, scene.clock.now_ns)])
+        scene.settle(1.1)
+
+    measured(31.9)
+    assert scene.is_on()
+    measured(32.1)
+    assert scene.driver.log[-1] == "safe"
+    assert scene.state.held_by == "interlock hot: off while rtd.temperature is above 32 or not ok"
+    measured(32.0)
+    assert scene.is_on()
+
+
+def test_a_lease_holds_it_within_a_second_and_lets_it_go_when_there_is_contact(scene: Scene, around: Around) -> None:
+    scene.lease, scene.file = 60.0, {"on": True, "duty": 50.0}
+    around.vitals.lost_ns = None
+    scene.start()
+    around.vitals.lost_ns = scene.clock.now_ns
+    scene.settle(59)
+    assert scene.is_on()
+    scene.settle(1.1)
+    assert (scene.driver.log[-1], scene.state.held_by) == ("safe", "lease")
+    around.vitals.lost_ns = None
+    scene.settle(1.1)
+    assert scene.is_on()
+    assert scene.events("held") == ["held by lease", "no longer held by lease"]
+
+
+def test_in_safe_mode_what_is_asked_is_taken_and_held_until_somebody_leaves_it(scene: Scene, around: Around) -> None:
+    around.safe_mode.reason = "5 ends"
+    scene.start()
+    assert isinstance(scene.follow(7, on=True, duty=50.0), Applied)
+    assert (scene.driver.register["on"], scene.state.held_by) == (False, "safe mode")
+    around.safe_mode.reason = ""
+    scene.settle(LOOK + 1)
+    assert scene.is_on()
+
+
+# proof of progress
+
+
+def late(scene: Scene) -> float:
+    return scene.around.progress.lateness(scene.clock.now_ns)[Part.OUTPUTS]
+
+
+@pytest.mark.parametrize("error", [None, NoAnswer("silent")])
+def test_a_device_that_looks_after_its_output_is_never_late_whatever_the_hardware_does(
+    scene: Scene, error: NoAnswer | None
+) -> None:
+    scene.start()
+    scene.driver.error = error
+    for _ in range(100):
+        scene.settle(0.5)
+        assert late(scene) <= 0.1
+
+
+def test_one_that_does_not_is(scene: Scene) -> None:
+    scene.start()
+    scene.clock.advance(LOOK + 7)  # nothing is handled
+    assert late(scene) == pytest.approx(7.0)
+    scene.settle()
+    assert late(scene) == 0.0
+
+
+def test_whoever_asks_for_many_acts_does_not_make_it_look_as_if_it_hung(scene: Scene) -> None:
+    scene.start(FakeCircuit)
+    for act in range(30):
+        scene.clock.advance(1.0)  # that each takes
+        scene.do("stop", f"act-{act:04}")
+        assert late(scene) == 0.0
+
+
+def test_one_that_has_ended_is_not_expected(scene: Scene) -> None:
+    scene.start()
+    scene.device.release()
+    scene.clock.advance(1000)
+    assert late(scene) == 0.0
+
+
+def test_nor_is_one_that_was_off_whatever_its_driver_raises(scene: Scene) -> None:
+    scene.start()
+    scene.driver.make_safe = lambda: 1 / 0  # type: ignore[method-assign,assignment]
+    with pytest.raises(ZeroDivisionError):
+        scene.device.release()
+    scene.clock.advance(1000)
+    assert late(scene) == 0.0
+
+
+def test_one_that_ended_without_leaving_its_output_safe_is(scene: Scene) -> None:
+    scene.start().follow(7, on=True, duty=50.0)
+    scene.driver.error = NoAnswer("silent")
+    scene.device.release()
+    scene.clock.advance(1000)
+    assert late(scene) > 900
+
+
+def test_and_so_is_one_that_died_while_it_was_switched_on(scene: Scene) -> None:
+    scene.start()
+    scene.driver.apply = lambda _settings: 1 / 0  # type: ignore[method-assign,assignment]
+    scene.driver.make_safe = lambda: 1 / 0  # type: ignore[method-assign,assignment]
+    with pytest.raises(ZeroDivisionError):
+        scene.follow(7, on=True, duty=50.0)
+    with pytest.raises(ZeroDivisionError):
+        scene.device.release()
+    scene.clock.advance(1000)
+    assert late(scene) > 900
+
+
+def test_and_so_is_one_whose_driver_raises_what_it_may_not(scene: Scene) -> None:
+    scene.start().follow(7, on=True, duty=50.0)
+    scene.driver.make_safe = lambda: 1 / 0  # type: ignore[method-assign,assignment]
+    with pytest.raises(ZeroDivisionError):
+        scene.device.release()
+    scene.clock.advance(1000)
+    assert late(scene) > 900
 
 
 def test_a_setting_that_breaks_a_rule_is_refused_with_its_name(scene: Scene) -> None:

@@ -290,3 +290,77 @@ def test_whatever_happens_an_output_is_never_on_for_too_long_nor_off_for_too_sho
     for (since, on), (until, _) in pairwise(changes):
         assert not on or until - since <= 60.0 + 1e-6
         assert on or since == 0.0 or until == bench.now or until - since >= 10.0 - 1e-6
+
+
+# Leases
+
+LEASED = Shape((ON,), cycled="on", lease=60.0)
+
+
+def test_without_contact_for_as_long_as_its_lease_it_is_held_and_returns_with_it() -> None:
+    bench = Bench(LEASED, on=True)
+    assert bench.step().on
+    bench.now = 5.0
+    bench.core.lost_ns = bench.now_ns
+    assert bench.step().due_ns == 65 * SECOND
+    assert bench.run(64.9).held_by == ""
+    held = bench.run(65.0)
+    assert (held.values, held.held_by) == (None, "lease")
+    assert bench.run(1000.0).held_by == "lease"
+    bench.core.lost_ns = None
+    assert bench.step().on
+    assert bench.log == [(0.0, True), (65.0, False), (1000.0, True)]
+
+
+def test_contact_that_comes_back_in_time_changes_nothing() -> None:
+    bench = Bench(LEASED, on=True)
+    for second in range(0, 600, 59):
+        bench.now = float(second)
+        bench.core.lost_ns = None
+        assert bench.step().on
+        bench.core.lost_ns = bench.now_ns
+    assert bench.log == [(0.0, True)]
+
+
+def test_open_ended_pumping_does_not_come_back_with_contact() -> None:
+    bench = Bench(Shape((OPEN,), cycled="on", lease=60.0), {"on": False}, on=True)
+    bench.core.lost_ns = 0
+    assert bench.run(60.0).held_by == "lease; ended by lease"
+    bench.core.lost_ns = None
+    assert not bench.step().on
+    assert bench.set(on=True).on
+
+
+def test_people_are_told_what_may_hold_it() -> None:
+    assert LEASED.rules_told() == ["lease: safe after 60 s without contact"]
+    assert Shape((ON,), rules=Rules(MaxOn("trip", "d", 60))).rules_told() == [TRIP]
+
+
+def test_without_a_lease_nothing_needs_contact() -> None:
+    bench = Bench(RELAY, on=True)
+    bench.core.lost_ns = 0
+    assert bench.run(1e6).on
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.0, 100.0), st.sampled_from(["lose", "find", "on", "off", "wait"])), max_size=30),
+)
+def test_it_is_on_exactly_while_it_shall_be_and_its_lease_has_not_run_out(steps: list[tuple[float, str]]) -> None:
+    bench = Bench(LEASED)
+    lost: float | None = None
+    for seconds, happens in steps:
+        bench.run(bench.now + seconds)
+        match happens:
+            case "lose" if lost is None:
+                lost = bench.now
+            case "find":
+                lost = None
+            case "on" | "off":
+                bench.set(on=happens == "on")
+        bench.core.lost_ns = None if lost is None else round(lost * SECOND)
+        output = bench.step()
+        out = lost is not None and bench.now_ns >= round(lost * SECOND) + 60 * SECOND
+        assert output.on == (bench.values["on"] and not out)
+        assert output.held_by == ("lease" if out else "")
+    for (since, on), (until, _) in pairwise(bench.log):
+        assert until >= since or not on

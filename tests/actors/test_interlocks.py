@@ -1,10 +1,12 @@
 import threading
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.config import Apart, Interlock, MaxOn, MinOff, Needs
-from actors.interlocks import Claims, Rules, rules_of
+from actors.config import Above, Apart, Interlock, MaxOn, MinOff, Needs
+from actors.interlocks import Claims, Rules, allows, rules_of
+from hardware.values import Quality, Reading
 
 ACID_BASE = Apart("never-both", ("acid", "base"))
 NEVER_BOTH = "interlock never-both: acid and base are never on together"
@@ -12,6 +14,7 @@ NEVER_BOTH = "interlock never-both: acid and base are never on together"
 
 def test_a_device_has_its_own_rules_and_of_limits_the_strictest() -> None:
     wet = Needs("wet", "heater", "water", "temperature")
+    hot = Above("hot", "heater", "water", "temperature", 32.5)
     short, more = MaxOn("short", "heater", 60), MinOff("more-rest", "heater", 20)
     rules: list[Interlock] = [
         MaxOn("long", "heater", 3600),
@@ -21,20 +24,47 @@ def test_a_device_has_its_own_rules_and_of_limits_the_strictest() -> None:
         MaxOn("valve", "valve", 5),
         ACID_BASE,
         wet,
+        hot,
     ]
-    assert rules_of("heater", rules) == Rules(short, more, (), (wet,))
+    assert rules_of("heater", rules) == Rules(short, more, (), (wet, hot))
     assert rules_of("acid", rules) == Rules(apart=(ACID_BASE,))
     assert rules_of("light", rules) == Rules()
 
 
 def test_rules_are_told_to_people() -> None:
-    rules = Rules(MaxOn("a", "h", 60), MinOff("b", "h", 5), (ACID_BASE,), (Needs("d", "h", "water", "temperature"),))
+    rules = Rules(
+        MaxOn("a", "h", 60),
+        MinOff("b", "h", 5),
+        (ACID_BASE,),
+        (Needs("d", "h", "w", "t"), Above("e", "h", "w", "t", 32.5)),
+    )
     assert rules.texts() == [
         "interlock a: on for at most 60 s at a time",
         "interlock b: off for at least 5 s",
         NEVER_BOTH,
-        "interlock d: off while water.temperature is not ok",
+        "interlock d: off while w.t is not ok",
+        "interlock e: off while w.t is above 32.5 or not ok",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "quality", "allowed", "allowed_up_to_30"),
+    [
+        (29.9, Quality.OK, True, True),
+        (30.0, Quality.OK, True, True),
+        (30.1, Quality.OK, True, False),
+        (None, Quality.FAULT, False, False),
+        (20.0, Quality.STALE, False, False),
+        (20.0, Quality.OUT_OF_RANGE, False, False),
+    ],
+)
+def test_what_is_not_known_well_allows_nothing(
+    value: float | None, quality: Quality, allowed: bool, allowed_up_to_30: bool
+) -> None:
+    reading = Reading("temperature", value, "°C", quality, 0)
+    assert allows(Needs("a", "h", "water", "temperature"), reading) == allowed
+    assert allows(Above("b", "h", "water", "temperature", 30.0), reading) == allowed_up_to_30
+    assert not allows(Above("b", "h", "water", "temperature", 30.0), None)
 
 
 def test_a_cycle_and_a_run_that_break_a_limit_are_refused_with_the_rules_name() -> None:

@@ -159,7 +159,7 @@ def test_the_way_to_the_first_status(scene: Scene, kept: Kept, tmp_path: Path) -
     ]
     assert scene.databases == [DATABASE]
     assert scene.times == [(START_NS, START_US)]
-    assert scene.around.vitals.attached
+    assert scene.around.vitals.lost_ns is None
     assert (tmp_path / "epoch").read_text() == "8"
     assert [(event.source, event.kind) for event in kept.events] == [("link", "attached")]
 
@@ -200,7 +200,7 @@ def test_statuses_go_on_while_they_are_answered(scene: Scene) -> None:
 def test_a_connection_that_breaks_is_replaced(scene: Scene, kept: Kept) -> None:
     scene.attach()
     scene.bring(Down("disconnected"))
-    assert not scene.around.vitals.attached
+    assert scene.around.vitals.lost_ns == scene.around.clock.monotonic_ns()
     assert kept.events[-1].kind == "lost"
     scene.settle(1)
     assert len(scene.wire.connections) == 3
@@ -299,7 +299,7 @@ def test_letting_go_hangs_up(scene: Scene) -> None:
     scene.attach()
     scene.link.release()
     assert scene.connection.closed
-    assert not scene.around.vitals.attached
+    assert scene.around.vitals.lost_ns == scene.around.clock.monotonic_ns()
     scene.settle(60)
     assert len(scene.wire.connections) == 2
 
@@ -324,5 +324,5 @@ def test_an_epoch_survives_and_a_file_that_is_none_is_forgotten(tmp_path: Path) 
 def test_an_epoch_that_cannot_be_kept_is_a_fault_and_no_more(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "epoch.new").mkdir()
     scene.attach()
-    assert scene.around.vitals.attached
+    assert scene.around.vitals.lost_ns is None
     assert scene.around.faults.current()[0].startswith("link: the epoch cannot be kept")

@@ -1,7 +1,7 @@
 """A whole reactor in this process: real actors, spool and sockets; a scripted server on the other side."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,8 @@ import pytest
 import zmq
 
 from actors.config import DatabaseLogin, DeviceConfig, DoseLimits, ReactorConfig, SensorConfig
-from actors.reactor import Outside, Reactor
+from actors.reactor import Guarded, Outside, Reactor
+from actors.safe_mode import FILE as SAFE_MODE
 from hardware.acts import Act, Value
 from hardware.buses import Buses
 from hardware.buses.address import HostAddress
@@ -71,6 +72,7 @@ class Heater(DeviceDriver):
         "heater", "Heater", (switch("on"),), (Act("find", "Find"),), ("none",), 1.0, cycled="on"
     )
     log: ClassVar[list[object]] = []
+    was_safe = threading.Event()
     address = HostAddress()
 
     def open(self) -> None:
@@ -84,6 +86,7 @@ class Heater(DeviceDriver):
 
     def make_safe(self) -> None:
         self.log.append("safe")
+        Heater.was_safe.set()
 
     def safe_writes(self) -> tuple[SafeWrite, ...]:
         return ()
@@ -220,6 +223,7 @@ def config(tmp_path: Path, server: Server) -> ReactorConfig:
 def start(keys: KeyPair) -> Iterator[Callable[[ReactorConfig], pykka.ActorRef[Reactor]]]:
     Probe.broken = False
     Heater.log.clear()
+    Heater.was_safe.clear()
     started: list[pykka.ActorRef[Reactor]] = []
 
     def start(config: ReactorConfig) -> pykka.ActorRef[Reactor]:
@@ -385,3 +389,57 @@ def test_a_sensor_that_was_changed_is_told_anew_and_stays_so(
     while not isinstance(attach := server.heard.get(timeout=WAIT), Attach):
         pass
     assert (attach.sensors[0].label, attach.sensors[0].sample_interval) == ("pH, left", 1.0)
+
+
+def test_it_takes_over_from_its_guard_tells_of_it_and_gives_proof(
+    config: ReactorConfig, keys: KeyPair, tmp_path: Path
+) -> None:
+    Heater.log.clear()
+    before: list[int] = []
+    proofs: Queue[Sequence[float]] = Queue()
+    guard = Guarded(lambda: before.append(len(Heater.log)), proofs.put, ["the reactor was killed", "and ended"])
+    ready = threading.Event()
+    outside = replace(make_outside(Wire(keys, CLOCK)), guard=guard)
+    ref = Reactor.start(replace(config, devices=(HEATER,)), outside, ready)
+    assert ready.wait(WAIT)
+    assert len(proofs.get(timeout=WAIT)) == 3
+    ref.stop()
+    assert before == [0]
+    _, events = rows(tmp_path)
+    assert [(row.source, row.kind, row.text) for row in events][:3] == [
+        ("reactor", "guard", "the reactor was killed"),
+        ("reactor", "guard", "and ended"),
+        ("reactor", "started", "reactorium 1.2.3"),
+    ]
+
+
+def test_an_output_with_a_lease_is_safe_without_contact(
+    start: Callable[[ReactorConfig], pykka.ActorRef[Reactor]], config: ReactorConfig, tmp_path: Path
+) -> None:
+    leased = replace(HEATER, lease=2.0, settings={"on": True})  # 0.1 s at this pace
+    ref = start(replace(config, devices=(leased,), coordinator="tcp://127.0.0.1:1"))
+    assert Heater.was_safe.wait(WAIT)
+    ref.stop()
+    assert Heater.log[:3] == ["open", True, "safe"]
+    _, events = rows(tmp_path)
+    assert ("heater", "held by lease") in [(row.source, row.text) for row in events]
+
+
+def test_in_safe_mode_it_samples_and_its_outputs_are_safe(
+    start: Callable[[ReactorConfig], pykka.ActorRef[Reactor]], config: ReactorConfig, server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / SAFE_MODE).write_text("5 ends")
+    start(replace(config, devices=(replace(HEATER, settings={"on": True}),)))
+    status = server.status(lambda status: len(status.devices) == 1 and bool(status.readings) and bool(status.faults))
+    assert status.faults == ["reactor: safe mode: 5 ends"]
+    assert status.devices[0].held_by == "safe mode"
+    assert True not in Heater.log
+    asked = messages.Act(
+        reactor="tank", act="act-leave", target="self", kind="leave_safe_mode", valid_for=5.0, author="ada"
+    )
+    server.ask(asked)
+    answer = server.answer()
+    assert isinstance(answer, Done)
+    assert answer.state == "done"
+    server.status(lambda status: status.devices[0].held_by == "" and not status.faults)
+    assert Heater.log[-1] is True

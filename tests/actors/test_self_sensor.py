@@ -1,14 +1,16 @@
+from pathlib import Path
 from typing import cast
 
 import pytest
 
 from actors.live import Around
+from actors.safe_mode import SafeMode
 from actors.self_sensor import SelfSensor
 from hardware.buses import Buses
 from hardware.driver import Wiring
-from hardware.errors import HardwareError
+from hardware.errors import HardwareError, Refused
 from storage.spool import Spool, SpoolFull
-from tests.actors.conftest import FakeClock
+from tests.actors.conftest import FakeClock, Kept
 from transport.messages import Backlog
 
 BACKLOG = Backlog(waiting=5, oldest=60.0, refused=1, dropped=2)
@@ -60,3 +62,43 @@ def test_a_spool_that_does_not_answer_is_a_failed_read(sensor: SelfSensor, spool
     spool.full = True
     with pytest.raises(HardwareError, match="disk full"):
         sensor.read()
+
+
+@pytest.fixture
+def safe_mode(around: Around, tmp_path: Path) -> Path:
+    """In safe mode, by this file."""
+    file = tmp_path / "safe-mode"
+    file.write_text("5 ends within 10 min\n")
+    object.__setattr__(around, "safe_mode", SafeMode(file))
+    return file
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_safe_mode_is_a_fault_until_a_person_leaves_it(
+    sensor: SelfSensor, around: Around, safe_mode: Path, kept: Kept, by_hand: bool
+) -> None:
+    sensor.read()
+    assert around.faults.current() == ["reactor: safe mode: 5 ends within 10 min"]
+    if by_hand:
+        safe_mode.unlink()
+        sensor.read()
+    else:
+        assert sensor.act("leave_safe_mode", {}) == {}
+        assert not safe_mode.exists()
+    assert (around.safe_mode.reason, around.faults.current()) == ("", [])
+    assert [event.text[:9] for event in kept.events] == ["safe mode", "over afte"]
+
+
+def test_there_is_nothing_to_leave_otherwise(sensor: SelfSensor) -> None:
+    with pytest.raises(Refused, match="not in safe mode"):
+        sensor.act("leave_safe_mode", {})
+
+
+def test_safe_mode_that_cannot_be_left_is_said(sensor: SelfSensor, around: Around, safe_mode: Path) -> None:
+    safe_mode.unlink()
+    safe_mode.mkdir()
+    around.safe_mode.look()
+    assert around.safe_mode.reason.endswith("Is a directory")
+    with pytest.raises(Refused, match="cannot be left"):
+        sensor.act("leave_safe_mode", {})
+    assert around.safe_mode.reason

@@ -10,6 +10,7 @@ from actors.following import Hearers
 from actors.inventory import Inventory, sensor_info
 from actors.journal import Journal
 from actors.live import Around
+from actors.progress import Part
 from actors.schedule import Schedule
 from actors.sensor import Asking, Sensor, Tick
 from actors.sensor_settings import Addresses, Remaker, Wired
@@ -409,3 +410,38 @@ def test_what_a_circuit_refuses_was_not_done_and_after_another_error_nobody_know
     tick(sensor, clock)
     assert probe.log[-2:] == ["open", "read"]
     assert bench.do(sensor, "act-0003", ph=15.0).text == "ph 15.0: must be a number from 0 to 14 pH"
+
+
+# proof of progress
+
+
+def late(bench: Bench) -> float:
+    return bench.around.progress.lateness(bench.clock.now_ns)[Part.SAMPLING]
+
+
+def test_it_is_late_from_its_tick_until_it_has_dealt_with_it(sensor: Sensor, bench: Bench, clock: FakeClock) -> None:
+    tick(sensor, clock, 5.0)
+    assert late(bench) == 0.0
+    clock.advance(7.1)  # and 0.9 s that it read
+    assert late(bench) == pytest.approx(3.0)
+    tick(sensor, clock)
+    assert late(bench) == 0.0
+
+
+def test_many_acts_do_not_make_it_look_as_if_it_hung(
+    sensor: Sensor, bench: Bench, clock: FakeClock, probe: FakeProbe
+) -> None:
+    def slow() -> Mapping[str, float]:
+        clock.advance(10.0)
+        return {}
+
+    probe.answer = slow
+    for act in range(3):
+        bench.do(sensor, f"act-{act:04}", value=7.0)
+        assert late(bench) == 0.0
+
+
+def test_one_that_has_ended_is_not_late(sensor: Sensor, bench: Bench, clock: FakeClock) -> None:
+    sensor.release()
+    clock.advance(1000.0)
+    assert late(bench) == 0.0

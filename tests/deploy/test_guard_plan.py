@@ -28,6 +28,11 @@ def plan(outputs: dict[str, tuple[SafeWrite, ...]]) -> Plan:
         log_level="info",
         log_format="text",
         lock=5,
+        patience=15.0,
+        folder="/var/lib/guard",
+        safe_mode="/var/lib/safe-mode",
+        failures=5,
+        watchdog="/dev/watchdog",
     )
 
 

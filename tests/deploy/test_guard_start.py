@@ -1,6 +1,7 @@
 """What `reactorium guard` reads and checks before it becomes the light program."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -61,13 +62,24 @@ def become(settings: Settings) -> None:
 
 
 def test_the_plan_has_all_that_the_light_program_needs(make_settings: MakeSettings, execs: Execs) -> None:
-    become(make_settings(REACTOR_FILE=BIOREACTOR, PACE="5", LOG_LEVEL="debug", LOG_FORMAT="json"))
+    settings = make_settings(
+        REACTOR_FILE=BIOREACTOR,
+        PACE="5",
+        LOG_LEVEL="debug",
+        LOG_FORMAT="json",
+        SAFE_MODE_AFTER="3",
+        WATCHDOG="/dev/watchdog",
+    )
+    become(settings)
     (plan,) = execs.plans
     assert (plan.name, plan.pace, plan.log_level, plan.log_format) == ("bioreactor", 5.0, "debug", "json")
     assert plan.child == [sys.executable, "-P", "-m", "deploy.main", "reactor"]
     assert plan.again == [sys.executable, "-P", "-m", "deploy.main", "guard"]
     assert plan.variables == {lifeline.PARENT: str(os.getpid())}
     assert (plan.file, plan.stamp) == (str(BIOREACTOR), stamp(str(BIOREACTOR)))
+    folder = f"{settings.state_dir}/reactors/bioreactor"
+    assert (plan.folder, plan.safe_mode) == (f"{folder}/guard", f"{folder}/safe-mode")
+    assert (plan.patience, plan.failures, plan.watchdog) == (15.0, 3, "/dev/watchdog")
 
 
 def test_every_device_has_what_its_driver_says(make_settings: MakeSettings, execs: Execs) -> None:
@@ -129,6 +141,26 @@ def test_a_vessel_that_starts_with_it_is_waited_for(
     become(settings)
     assert (len(waits), len(execs.plans)) == (1, 1)
     waits[0].close()
+
+
+@pytest.mark.usefixtures("execs")
+def test_a_reactor_of_a_dead_guard_that_does_not_end_is_killed(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(REACTOR_FILE=BIOREACTOR)
+    folder = settings.state_dir / "reactors" / "bioreactor"
+    running = Folder(folder)  # this process is the reactor
+    (folder / "guard").mkdir()
+    (folder / "guard" / "child").write_text(str(os.getpid()))
+    killed: list[tuple[int, int]] = []
+
+    def kill(pid: int, number: int) -> None:
+        killed.append((pid, number))
+        running.close()
+
+    monkeypatch.setattr("deploy.guard_start.os.kill", kill)
+    become(settings)
+    assert killed == [(os.getpid(), signal.SIGKILL)]
 
 
 def test_a_wrong_file_starts_nothing(make_settings: MakeSettings, execs: Execs, tmp_path: Path) -> None:

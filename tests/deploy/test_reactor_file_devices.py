@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.config import Apart, DeviceConfig, DoseLimits, MaxOn, MinOff, Needs
+from actors.config import Above, Apart, DeviceConfig, DoseLimits, MaxOn, MinOff, Needs
 from deploy.errors import ConfigurationError
 from deploy.reactor_file import ReactorFile, load
 from deploy.settings import Settings
@@ -38,6 +38,7 @@ driver = "pump"
 address = "/dev/gpiochip0:4"
 options = { output = "gpio" }
 limits = { dose = 5, hour = 20.5 }
+lease = 600
 
 [[devices]]
 name = "base"
@@ -62,6 +63,12 @@ apart = ["acid", "base"]
 name = "blind"
 device = "heater"
 needs = "ph.ph"
+
+[[interlocks]]
+name = "sour"
+device = "heater"
+above = "ph.ph"
+limit = 8
 """
 
 
@@ -128,7 +135,9 @@ def test_devices_and_interlocks(path: Path, settings: Settings) -> None:
         MinOff("rest", "heater", 60.0),
         Apart("never-both", ("acid", "base")),
         Needs("blind", "heater", "ph", "ph"),
+        Above("sour", "heater", "ph", "ph", 8.0),
     )
+    assert [device.lease for device in found.devices] == [None, 600.0, None]
 
 
 def test_a_reactor_without_devices_is_one(path: Path, settings: Settings) -> None:
@@ -161,11 +170,11 @@ def test_a_reactor_without_devices_is_one(path: Path, settings: Settings) -> Non
             "[[devices]] base: address /dev/gpiochip0:4 is that of acid too",
         ),
         ("max_on = 3600", "max_on = 0", "[[interlocks]] not-too-long: max_on = 0 must be 0.05 to 31622400 s"),
-        ("max_on = 3600", "", "[[interlocks]] not-too-long: must have one of max_on, min_off, needs, apart"),
+        ("max_on = 3600", "", "[[interlocks]] not-too-long: must have one of max_on, min_off, needs, above, apart"),
         (
             "max_on = 3600",
             "max_on = 3600\nmin_off = 3",
-            "[[interlocks]] not-too-long: must have one of max_on, min_off, needs, apart",
+            "[[interlocks]] not-too-long: must have one of max_on, min_off, needs, above, apart",
         ),
         ("max_on = 3600", "max_no = 3600", "[[interlocks]] not-too-long: must have one of max_on, min_off, needs"),
         (
@@ -184,6 +193,16 @@ def test_a_reactor_without_devices_is_one(path: Path, settings: Settings) -> Non
             'address = "/dev/gpiochip0:5"\noptions = { safe = true }',
             "[[interlocks]] never-both: base is on when it is safe: no interlock can switch it off",
         ),
+        ("lease = 600", "lease = 0", "[[devices]] acid: lease = 0 must be 0.05 to 31622400 s"),
+        (
+            "lease = 600",
+            "",
+            "[[devices]] acid: runs until somebody says otherwise: it must have a lease (s without contact), or an",
+        ),
+        ("limit = 8", "limit = 14", "[[interlocks]] sour: limit = 14 must be 0 to below 14"),
+        ("limit = 8", "limit = true", "[[interlocks]] sour: limit = True must be a number"),
+        ("limit = 8", "", "[[interlocks]] sour: limit = None must be a number"),
+        ('above = "ph.ph"', 'above = "ph.mv"', "[[interlocks]] sour: above: ph has no 'mv', but ph"),
         (
             'address = "/dev/gpiochip0:5"',
             BOTH_ON,
@@ -195,3 +214,9 @@ def test_a_mistake_is_named_with_its_place(path: Path, settings: Settings, old: 
     assert old in GOOD
     first, *_ = mistakes(path, GOOD.replace(old, new, 1), settings)
     assert first.startswith(told)
+
+
+def test_a_pump_that_may_not_run_for_long_needs_no_lease(path: Path, settings: Settings) -> None:
+    rule = '[[interlocks]]\nname = "short"\ndevice = "acid"\nmax_on = 60\n'
+    found = read(path, GOOD.replace("lease = 600\n", "") + rule, settings)
+    assert found.devices[1].lease is None

@@ -4,6 +4,7 @@ import socket
 import termios
 import tty
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Thread
 
@@ -184,3 +185,58 @@ def test_a_port_that_failed_is_opened_again(bench: Bench, error: Exception) -> N
     assert bench.ports[0].closed
     port.write(b"R\r")
     assert len(bench.ports) == 2
+
+
+class HungBus:
+    """Every transfer times out while it `hangs`; what was tried, when, on a clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.hangs = True
+        self.tried: list[float] = []
+        self.users: dict[int, ThreadPoolExecutor] = {}
+        self.bus = I2cBus("/bus", lambda _path: self, lambda: self.now)
+
+    def i2c_rdwr(self, *_messages: i2c_msg) -> None:
+        self.tried.append(self.now)
+        if self.hangs:
+            self.now += 1.0
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+    def close(self) -> None:
+        pass
+
+    def use(self, address: int) -> str:
+        """Write, on a thread that this address keeps for itself; what went wrong."""
+        user = self.users.setdefault(address, ThreadPoolExecutor(1))
+        error = user.submit(self.bus.write, address, b"R").exception()
+        return str(error or "")
+
+
+@pytest.fixture
+def hung() -> Iterator[HungBus]:
+    made = HungBus()
+    yield made
+    for user in made.users.values():
+        user.shutdown()
+
+
+def test_a_bus_that_hangs_keeps_nobody_waiting_for_all_the_others(hung: HungBus) -> None:
+    assert [hung.use(99), hung.use(100)] == ["I2C bus /bus: Connection timed out"] * 2
+    assert {hung.use(address) for address in range(99, 110)} == {"I2C bus /bus hangs"}
+    assert hung.now == 102.0
+    hung.now += 2.0
+    assert hung.use(101) == "I2C bus /bus: Connection timed out"  # a try now and then
+    assert hung.use(102) == "I2C bus /bus hangs"
+    hung.hangs = False
+    hung.now += 2.0
+    assert [hung.use(103), hung.use(104)] == ["", ""]
+    assert len(hung.tried) == 5
+
+
+def test_one_circuit_that_holds_the_bus_costs_the_others_nothing(hung: HungBus) -> None:
+    for _ in range(5):
+        hung.hangs = True
+        assert hung.use(99).endswith("timed out")
+        hung.hangs = False
+        assert hung.use(100) == ""

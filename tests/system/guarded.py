@@ -2,11 +2,12 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ import psutil
 from hardware.clock import SystemClock
 from hardware.vessel.client import VesselControl
 from hardware.vessel.journal import Entry, entries
+from storage.rows import Event
 
 WITHIN = 60.0  # seconds for what takes one or two on an idle machine
 LOOK = 0.02  # seconds between two looks
@@ -136,10 +138,12 @@ class Guarded:
             "QUESTDB_PASSWORD": "nothing",
             "COORDINATOR": "tcp://127.0.0.1:1",
             "COORDINATOR_KEY": "a" * 40,
+            "SAFE_MODE_AFTER": 1000,  # whoever kills on purpose
             **variables,
         }
         environment = {**os.environ, **{f"REACTORIUM_{name}": str(value) for name, value in ours.items()}}
-        environment |= {"PYTHONPATH": os.getcwd(), "PYTHONPYCACHEPREFIX": str(self._compiled)}  # noqa: PTH109
+        path = f"{os.getcwd()}:{self.folder}"  # noqa: PTH109
+        environment |= {"PYTHONPATH": path, "PYTHONPYCACHEPREFIX": str(self._compiled)}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a person's guard is compiled but once
         process = subprocess.Popen(
             [sys.executable, "-m", "deploy.main", subcommand],
@@ -152,9 +156,29 @@ class Guarded:
         self._running.append(process)
         return process
 
-    def start(self, pace: float = PACE) -> None:
+    def start(self, pace: float = PACE, **variables: object) -> None:
         """Start the guard."""
-        self.guard = self._start("guard", {"PACE": pace})
+        self.guard = self._start("guard", {"PACE": pace, **variables})
+
+    def install(self, source: str, **drivers: str) -> None:
+        """Install a package of drivers as others do: names with the classes in `source`."""
+        (self.folder / "bad_drivers.py").write_text(source, encoding="utf-8")
+        package = self.folder / "bad_drivers-1.dist-info"
+        package.mkdir()
+        (package / "METADATA").write_text("Name: bad-drivers\nVersion: 1\n")
+        lines = [f"{name} = bad_drivers:{kind}" for name, kind in drivers.items()]
+        (package / "entry_points.txt").write_text("\n".join(["[reactorium.drivers]", *lines]))
+
+    def rows(self, table: str) -> list[bytes]:
+        """What the reactor has committed to its spool."""
+        with closing(sqlite3.connect(f"file:{self.state}/reactors/tank/spool.sqlite?mode=ro", uri=True)) as spool:
+            found = spool.execute("SELECT body FROM rows WHERE kind = ? ORDER BY id", (table,)).fetchall()
+        return [body for (body,) in found]
+
+    def events(self, kind: str) -> list[str]:
+        """The texts of one kind of events."""
+        events = [msgspec.json.decode(body, type=Event) for body in self.rows("events")]
+        return [event.text for event in events if event.kind == kind]
 
     @property
     def pid(self) -> int:

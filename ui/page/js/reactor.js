@@ -46,7 +46,8 @@ class ReactorView {
     const [values, machine] = [tiles(false), tiles(true)];
     this.trends = new Trends(described, this.tiles, (colors) => this.mark(colors));
     this.cards = described.devices.map((device) => new TargetCard(this.name, device, this.me));
-    this.probes = described.sensors.filter((one) => !isMachine(one) && (one.settings.length || one.acts.length)).map((sensor) => new ProbeCard(this.name, sensor, this.me));
+    this.probes = described.sensors.filter((one) => one.acts.length || (one.settings.length && !isMachine(one))).map((sensor) => new ProbeCard(this.name, sensor, this.me));
+    const cards = (machine) => this.probes.filter((one) => isMachine(one.info) === machine).map((one) => one.element);
     this.happenings = new Happenings(described);
     fill(this.element,
       h("div", { class: "toolbar" }, h("a", { class: "back", href: "/", "aria-label": "All reactors" }, icon("back")),
@@ -56,8 +57,8 @@ class ReactorView {
       this.trends.element,
       this.cards.length ? h("h2", {}, "Devices") : null,
       h("div", { class: "targets" }, this.cards.map((one) => one.element)),
-      this.probes.length ? h("details", { class: "part" }, h("summary", {}, "Sensors: settings and calibration"), h("div", { class: "targets" }, this.probes.map((one) => one.element))) : null,
-      machine.length ? h("details", { class: "part" }, h("summary", {}, "The computer and the process"), h("div", { class: "now small" }, machine)) : null,
+      cards(false).length ? h("details", { class: "part" }, h("summary", {}, "Sensors: settings and calibration"), h("div", { class: "targets" }, cards(false))) : null,
+      machine.length ? h("details", { class: "part" }, h("summary", {}, "The computer and the process"), h("div", { class: "now small" }, machine), h("div", { class: "targets" }, cards(true))) : null,
       this.happenings.element);
   }
 
