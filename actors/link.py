@@ -98,12 +98,12 @@ class Node:
 class Hearers:
     """Who is told what the link hears, and never blocks.
 
-    Where to log; the server's time (monotonic nanoseconds, microseconds); what the manager asks for, when it came
-    (monotonic nanoseconds), and the message to answer.
+    Where to log; the server's time (microseconds) and the two moments between which it was (monotonic nanoseconds); what
+    the manager asks for, when it came (monotonic nanoseconds), and the message to answer.
     """
 
     database: Callable[[Database], None]
-    server_time: Callable[[int, int], None]
+    server_time: Callable[[int, int, int], None]
     asked: Callable[[Change | Act, int, int], None]
 
 
@@ -194,8 +194,8 @@ class Link(Kept):
                 self._remember(epoch)
             case core.LogTo(database):
                 self._hearers.database(database)
-            case core.ServerTime(at_ns, time_us):
-                self._hearers.server_time(at_ns, time_us)
+            case core.ServerTime(asked_ns, at_ns, time_us):
+                self._hearers.server_time(asked_ns, at_ns, time_us)
             case core.Note(kind, text):
                 logger.info("{} {}", kind, text)
                 self._around.faults.event("link", kind, text)

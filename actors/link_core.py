@@ -76,7 +76,6 @@ GREETING = 15.0  # seconds for a welcome: the coordinator may be starting a mana
 ATTACHING = 5.0
 TRIES = 2  # with the same manager, before the coordinator is asked for another
 APART = 0.1  # seconds at least from one status to the next, when somebody looks: one for what comes together
-PROMPT = 0.25  # seconds from a status to an ack whose time can be believed
 SHORTEST_INTERVAL = 0.1
 LONGEST_INTERVAL = 60.0
 LONGEST_RETRY = 300.0
@@ -144,7 +143,7 @@ class LinkCore:
         self._session: Session | None = None  # while attached
         self._interval = STATUS_INTERVAL
         self._status_ns = 0  # when the next status is due
-        self._told_ns = 0  # when the last status left
+        self._told_ns = 0  # when the last hello or status left
         self._silent_ns = 0  # when the manager counts as lost
         self._closely = False  # whether somebody looks, as the last ack said
         self._brief = 0  # sessions in a row that are or were shorter than it takes to count as lost
@@ -219,6 +218,7 @@ class LinkCore:
 
     def _greet(self, _cause: object, now_ns: int) -> Iterable[Action]:
         self._wait(GREETING, now_ns)
+        self._told_ns = now_ns
         yield SendHello(self._connection, self.epoch, self._lost)
 
     def _move_in(self, welcome: Welcome, now_ns: int) -> Iterable[Action]:
@@ -227,7 +227,7 @@ class LinkCore:
         self.epoch = welcome.epoch
         yield Close(self._connection)
         yield Remember(welcome.epoch)
-        yield ServerTime(now_ns, welcome.time_us)
+        yield ServerTime(self._told_ns, now_ns, welcome.time_us)
         if welcome.database is not None:
             yield LogTo(welcome.database)
         yield from self._join(None, now_ns)
@@ -282,8 +282,8 @@ class LinkCore:
         self.due_ns = min(self._status_ns, self._silent_ns)
         if now_ns >= self._steady_ns:
             self._failures = self._brief = 0
-        if ack.time_us and now_ns - self._told_ns <= PROMPT * SECOND:  # a late answer would set the clock back
-            yield ServerTime(now_ns, ack.time_us)
+        if ack.time_us:
+            yield ServerTime(self._told_ns, now_ns, ack.time_us)
         if ack.database is not None:
             yield LogTo(ack.database)
 

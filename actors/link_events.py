@@ -135,8 +135,9 @@ class LogTo:
 
 @dataclass(frozen=True, slots=True)
 class ServerTime:
-    """The server's wall clock at a moment of ours."""
+    """The server's wall clock at a moment between two of ours: when it was asked, and when the answer was here."""
 
+    asked_ns: int
     at_ns: int
     time_us: int
 

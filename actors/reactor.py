@@ -211,7 +211,7 @@ class Reactor(Keeper):
         )
         hearers = Hearers(
             database=lambda database: self._shipper.tell(LogTo(database)),
-            server_time=lambda at_ns, time_us: self._recorder.tell(ServerClock(at_ns, time_us)),
+            server_time=lambda *times: self._recorder.tell(ServerClock(*times)),
             asked=self._ask,
         )
         return partial(Link.start, around=self._around, wire=self._outside.wire, node=node, hearers=hearers)

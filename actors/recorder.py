@@ -29,8 +29,9 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class ServerClock:
-    """The server's wall time at a monotonic moment of ours."""
+    """The server's wall time at a moment between two monotonic ones of ours."""
 
+    asked_ns: int
     at_ns: int
     time_us: int
 
@@ -93,8 +94,8 @@ class Recorder(Kept):
                 self._commit()
             case Look():
                 self._see_time()
-            case ServerClock(at_ns, time_us):
-                self._date(self._timebase.server(at_ns, time_us))
+            case ServerClock(asked_ns, at_ns, time_us):
+                self._date(self._timebase.server(asked_ns, at_ns, time_us))
 
     def release(self) -> None:
         """Commit what is held, and bring it to the disk."""

@@ -35,20 +35,24 @@ class Timebase:
 
     def kernel(self, now_ns: int, wall_us: int) -> Anchor | None:
         """Take the machine's own clock, read while it was `disciplined`: it is asked again whether it still is."""
-        return self._believe(now_ns, wall_us) if self.disciplined() else None
+        return self._believe(now_ns, now_ns, wall_us) if self.disciplined() else None
 
-    def server(self, at_ns: int, time_us: int) -> Anchor | None:
-        """Take the server's time, and the monotonic time of this machine at that moment."""
-        return None if self.disciplined() else self._believe(at_ns, time_us)
+    def server(self, asked_ns: int, at_ns: int, time_us: int) -> Anchor | None:
+        """Take the server's time, and when it was asked and heard, on this machine's monotonic clock.
+
+        It is from a moment in between: an answer that was long on its way does not move what it does not contradict.
+        """
+        return None if self.disciplined() else self._believe(asked_ns, at_ns, time_us)
 
     def offset(self, now_ns: int, wall_us: int) -> float | None:
         """How many seconds the machine's wall clock is ahead of the time that rows get; none while that is unknown."""
         return None if self.anchor is None else (wall_us - self.anchor.wall(now_ns)) / 1e6
 
-    def _believe(self, at_ns: int, wall_us: int) -> Anchor | None:
+    def _believe(self, from_ns: int, at_ns: int, wall_us: int) -> Anchor | None:
         if not EARLIEST_US <= wall_us < LATEST_US:
             return None
-        if self.anchor is not None and abs(wall_us - self.anchor.wall(at_ns)) <= DRIFT_US:
+        known = self.anchor
+        if known is not None and known.wall(from_ns) - DRIFT_US <= wall_us <= known.wall(at_ns) + DRIFT_US:
             return None
         self.anchor = Anchor(self._boot, at_ns, wall_us)
         return self.anchor

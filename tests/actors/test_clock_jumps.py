@@ -61,7 +61,8 @@ class Board:
 
     def server(self, latency: float) -> None:
         at_ns = self.clock.monotonic_ns()
-        self.recorder.handle(ServerClock(at_ns, self.truth(at_ns) - round(latency * 1e6)))
+        asked_ns = at_ns - round(latency * SECOND)
+        self.recorder.handle(ServerClock(asked_ns, at_ns, self.truth(asked_ns)))
 
     def sample(self) -> None:
         self.recorder.handle(Keep([Sample("tank", "ph", "ph", 7.0, "pH", "ok", self.clock.monotonic_ns())]))
@@ -178,7 +179,7 @@ def test_what_is_confirmed_while_the_time_is_not_known_is_kept_for_its_time(tmp_
     spool = Spool(tmp_path / "spool", clock=clock, boot="second", limit=10_000_000, retention=600)
     spool.confirm([row.id for row in spool.batch(10)])
     assert spool.prune() == 0
-    known = Timebase("second", lambda: False).server(clock.monotonic_ns(), START_US)
+    known = Timebase("second", lambda: False).server(clock.monotonic_ns(), clock.monotonic_ns(), START_US)
     assert known is not None
     spool.date(known)
     clock.advance(599.0)
@@ -191,5 +192,5 @@ def test_what_is_confirmed_while_the_time_is_not_known_is_kept_for_its_time(tmp_
 def test_a_time_that_no_clock_has_is_not_believed() -> None:
     timebase = Timebase("boot", lambda: False)
     for year in (1970, 2025, 2101, 100_000):
-        assert timebase.server(SECOND, round((year - 1970) * 365.2425 * 86_400e6)) is None
-    assert timebase.server(SECOND, START_US) is not None
+        assert timebase.server(SECOND, SECOND, round((year - 1970) * 365.2425 * 86_400e6)) is None
+    assert timebase.server(SECOND, SECOND, START_US) is not None

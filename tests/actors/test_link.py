@@ -103,14 +103,14 @@ class Scene:
         self.clock = clock
         self.wire = FakeWire()
         self.databases: list[Database] = []
-        self.times: list[tuple[int, int]] = []
+        self.times: list[tuple[int, int, int]] = []
         coordinator = Server("coordinator", "tcp://10.0.0.1:5000", "C" * 40)
         self.asked: list[tuple[Message, int, int]] = []
         self.inventory = Inventory([SENSOR], [])
         node = Node("Tank", "1.2.3", self.inventory, coordinator, EpochFile(folder / "epoch"))
         hearers = Hearers(
             database=self.databases.append,
-            server_time=lambda at_ns, time_us: self.times.append((at_ns, time_us)),
+            server_time=lambda *times: self.times.append(times),
             asked=lambda body, at_ns, reply_to: self.asked.append((body, at_ns, reply_to)),
         )
         self.link = Link(lambda _: None, around, cast("Wire", self.wire), node, hearers)
@@ -158,7 +158,7 @@ def test_the_way_to_the_first_status(scene: Scene, kept: Kept, tmp_path: Path) -
         (Status, SESSION, 1)
     ]
     assert scene.databases == [DATABASE]
-    assert scene.times == [(START_NS, START_US)]
+    assert scene.times == [(START_NS, START_NS, START_US)]
     assert scene.around.vitals.lost_ns is None
     assert (tmp_path / "epoch").read_text() == "8"
     assert [(event.source, event.kind) for event in kept.events] == [("link", "attached")]
@@ -282,7 +282,7 @@ def test_what_is_wired_otherwise_is_told_by_attaching_again(scene: Scene) -> Non
 def test_the_servers_time_in_an_ack_is_passed_on(scene: Scene, clock: FakeClock) -> None:
     scene.attach()
     scene.hear(Ack(next_interval=5.0, time_us=77), SESSION, 1)
-    assert scene.times[-1] == (clock.now_ns, 77)
+    assert scene.times[-1] == (clock.now_ns, clock.now_ns, 77)
 
 
 def test_an_error_from_the_coordinator_makes_it_wait(scene: Scene) -> None:

@@ -128,7 +128,7 @@ def test_the_way_to_the_first_status() -> None:
     assert bench.hear(WELCOME) == [
         Close(1),
         Remember(8),
-        ServerTime(bench.now, 77),
+        ServerTime(bench.now, bench.now, 77),
         LogTo(DATABASE),
         Open(2, WELCOME.endpoint, WELCOME.key),
     ]
@@ -156,14 +156,11 @@ def test_an_ack_sets_the_pace_and_may_name_another_database() -> None:
 def test_an_ack_may_bring_the_time() -> None:
     bench = Bench().attached()
     bench.sequence += 1
-    assert bench.hear(Ack(next_interval=5.0, time_us=77), SESSION, bench.sequence) == [ServerTime(bench.now, 77)]
-
-
-def test_the_time_of_a_late_ack_is_not_believed() -> None:
-    bench = Bench().attached()
-    bench.sequence += 1
+    told_ns = bench.now
     bench.now += SECOND // 2
-    assert bench.hear(Ack(next_interval=5.0, time_us=77), SESSION, bench.sequence) == []
+    assert bench.hear(Ack(next_interval=5.0, time_us=77), SESSION, bench.sequence) == [
+        ServerTime(told_ns, bench.now, 77)
+    ]
 
 
 DOCUMENT = Document(target="heater", revision=7, author="ada", values={"on": True})

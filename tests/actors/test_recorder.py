@@ -133,7 +133,7 @@ def test_without_one_the_servers_time_does(scene: Scene, kernel: Kernel) -> None
     scene.recorder.begin()
     assert scene.spool.log == []
     assert scene.around.faults.current() == ["clock: the time is not known: rows wait undated"]
-    scene.recorder.handle(ServerClock(5, START_US))
+    scene.recorder.handle(ServerClock(5, 5, START_US))
     assert scene.spool.log == [Anchor("boot", 5, START_US)]
     assert [text[:20] for text in scene.around.faults.current()] == ["clock: the machine's"]
 

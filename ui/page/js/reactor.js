@@ -42,12 +42,12 @@ class ReactorView {
     this.where = h("span", { class: "quiet" });
     this.banner = h("div", { class: "banner", role: "alert", hidden: true });
     this.tiles = new Map();
-    const tiles = (machine) => described.sensors.filter((one) => isMachine(one) === machine).flatMap((sensor) => sensor.quantities.map((quantity) => this.tile(sensor, quantity)));
+    const tiles = (board) => described.sensors.filter((one) => isMachine(one) === board).flatMap((sensor) => sensor.quantities.map((quantity) => this.tile(sensor, quantity)));
     const [values, machine] = [tiles(false), tiles(true)];
     this.trends = new Trends(described, this.tiles, (colors) => this.mark(colors));
     this.cards = described.devices.map((device) => new TargetCard(this.name, device, this.me));
     this.probes = described.sensors.filter((one) => one.acts.length || (one.settings.length && !isMachine(one))).map((sensor) => new ProbeCard(this.name, sensor, this.me));
-    const cards = (machine) => this.probes.filter((one) => isMachine(one.info) === machine).map((one) => one.element);
+    const cards = (board) => this.probes.filter((one) => isMachine(one.info) === board).map((one) => one.element);
     this.happenings = new Happenings(described);
     fill(this.element,
       h("div", { class: "toolbar" }, h("a", { class: "back", href: "/", "aria-label": "All reactors" }, icon("back")),
