@@ -98,7 +98,7 @@ class Node:
 class Hearers:
     """Who is told what the link hears, and never blocks.
 
-    Where to log; the server's time (microseconds) and the two moments between which it was (monotonic nanoseconds); what
+    Where to log; the server's time (microseconds) and the moments between which it was (monotonic nanoseconds); what
     the manager asks for, when it came (monotonic nanoseconds), and the message to answer.
     """
 
