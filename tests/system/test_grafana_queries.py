@@ -229,7 +229,10 @@ def test_reactor_shows_what_is_asked_for_beside_what_holds(world: World) -> None
 
 def test_reactor_shows_hours_for_long_spans(world: World) -> None:
     hours = lines(world.ask("reactor", "By the hour", since=world.shown.until - timedelta(days=90), interval="2h"))
-    assert {value for _, value in hours["ph1 ph pH"]} == {7.0}  # faults have no part in it
+    values = {value for _, value in hours["ph1 ph pH"]}
+    assert values - {None} == {
+        7.0
+    }  # faults have no part in it; an hour that has just begun with them alone has no value
 
 
 def test_reactor_marks_its_events(world: World) -> None:
