@@ -48,7 +48,9 @@ class Wants:
 
     def __init__(self) -> None:
         self.is_read = False
-        self.rejected: dict[str, Rejected] = {}  # since it attached, of each target the last
+        self.rejected: dict[
+            str, Rejected
+        ] = {}  # since it attached: the last of each target, if nothing newer is wanted
         self.answers: dict[str, Applied] = {}  # newer than the newest status
         self._targets: frozenset[str] = frozenset()
         self._settled: dict[str, Document] = {}
@@ -188,6 +190,9 @@ class Wants:
     def _look(self, target: str) -> None:
         newest = self.newest(target)
         rejected = self.rejected.get(target)
+        if newest is not None and rejected is not None and rejected.revision < newest.revision:
+            rejected = None
+            del self.rejected[target]  # nobody asks for that any more
         if (
             newest is not None
             and target in self._targets

@@ -643,6 +643,20 @@ def test_a_snapshot_holds_what_is_newer_than_the_status(stage: Stage) -> None:
     assert snapshot.applied == []
 
 
+def test_a_snapshot_holds_no_rejection_of_what_is_no_longer_wanted(stage: Stage) -> None:
+    stage.operator(wish(), MAX)
+    rejected = Rejected(target="heater", revision=stage.revision(), reason="duty 140: must be below 100 %")
+    stage.reactor(rejected)
+    snapshot = only(watching(stage))
+    assert isinstance(snapshot, Snapshot)
+    assert [one.revision for one in snapshot.rejected] == [rejected.revision]
+    stage.clock.advance(1)
+    stage.operator(wish(0), MAX)
+    snapshot = only(watching(stage, route=MAX))
+    assert isinstance(snapshot, Snapshot)
+    assert snapshot.rejected == []
+
+
 def test_a_renewed_watch_is_silent_unless_something_was_missed(stage: Stage) -> None:
     snapshot = only(watching(stage))
     assert isinstance(snapshot, Snapshot)
