@@ -147,13 +147,16 @@ def test_a_backup_is_restored_and_filled_up_again(system: Whole) -> None:
     def is_full() -> bool:
         try:
             now = queries.count_samples(system.database)
-            return all(now.get(one, 0) > count for one, count in at_the_end.items())
+            filled = all(now.get(one, 0) > count for one, count in at_the_end.items())
+            return filled and queries.sample_gaps(system.database) == []
         except DatabaseError:
             return False
 
     wait_for(is_full, "what the backup does not have")
-    assert queries.sample_gaps(system.database) == []
-    assert int(system.database.query("SELECT sum(samples) FROM hourly")[0][0]) > 0
+    wait_for(
+        lambda: system.database.query("SELECT count() FROM hourly")[0][0] > 0,
+        "the view, which is refreshed every minute",
+    )
     assert system.database.query("SELECT name FROM wal_tables() WHERE suspended") == []
     incarnations = [n for (n,) in system.database.query("SELECT incarnation FROM meta ORDER BY ts")]
     assert incarnations[0] == 1

@@ -14,7 +14,7 @@ const AWAY = "This reactor is away. If only its link is down it goes on by itsel
 const SILENT = "No word for some seconds: what is shown is as last heard.";
 const DIGITS = 4;
 const OLD = 3; // times the interval: a reading whose age is worth saying
-const WRITTEN = 2500; // milliseconds after which a change is in the database
+const WRITTEN = [2500, 10_000]; // milliseconds after which a change is in the database, of a busy one at the latest
 
 /** Show a reactor; returns what ends it. */
 export async function showReactor(main, me, name) {
@@ -121,11 +121,13 @@ class ReactorView {
     for (const reading of live.readings) this.read(reading);
     for (const card of this.cards) card.update(live);
     for (const probe of this.probes) this.tellProbe(probe, live);
-    if (before && happened(before, live)) {
-      clearTimeout(this.later);
-      this.later = setTimeout(() => { this.happenings.load(); this.trends.loadStrips(); }, WRITTEN);
-    }
+    if (before && happened(before, live)) this.loadAfter(WRITTEN);
     this.tick();
+  }
+
+  loadAfter([wait, ...more]) {
+    clearTimeout(this.later);
+    if (wait) this.later = setTimeout(() => { this.happenings.load(); this.trends.loadStrips(); this.loadAfter(more); }, wait);
   }
 
   read(reading) {
