@@ -55,6 +55,7 @@ from transport.messages import (
 )
 from transport.wire import Connection, Down, Happening, Received, Up, Wire
 
+pytestmark = pytest.mark.system  # many sockets and actors, and their own times
 CLOCK = SystemClock()
 LOGIN = DatabaseLogin("owner", "secret")
 INTERVAL = 0.1
