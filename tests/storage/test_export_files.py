@@ -68,10 +68,11 @@ def test_what_is_declined_leaves_nothing(database: QuestDB, tmp_path: Path) -> N
 
 
 COUNT = b'{"dataset":[[5]]}'
+HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"  # each is asked on a connection of its own
 ANSWERS = (
-    b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(COUNT), COUNT),
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na\r\n\r\n0\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na\r\n\r\n",  # and then the server is killed
+    HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(COUNT), COUNT),
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\na\r\n\r\n0\r\n\r\n",
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\na\r\n\r\n",  # and then the server is killed
 )
 
 

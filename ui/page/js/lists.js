@@ -11,6 +11,7 @@ const SPANS = [[1, "Last day"], [7, "Last week"], [30, "Last month"], [366, "Las
 const PAGE = 100; // events
 const MOST_IN_CSV = 10_000;
 const TYPING = 300; // milliseconds without a key before a search is asked
+const EVERY = 5000; // milliseconds between two looks at the inventory
 
 /** A link to a reactor. */
 export const link = (name) => h("a", { href: `/reactor/${name}` }, name);
@@ -87,9 +88,8 @@ export async function showEvents(main) {
 
 const column = (title, name, cell) => ({ title, value: (one) => one[name], cell });
 
-/** Show everything that is or was wired. */
+/** Show everything that is or was wired, and what is added meanwhile; returns what ends it. */
 export async function showInventory(main) {
-  const rows = await get("/inventory");
   const table = new ListTable([
     column("Reactor", "reactor", (one) => link(one.reactor)),
     column("Kind", "kind"),
@@ -99,7 +99,19 @@ export async function showInventory(main) {
     column("Address", "address", (one) => h("code", {}, one.address)),
     column("Described", "ts", (one) => moment(one.ts)),
   ], { none: "Nothing was ever wired.", label: "Inventory", order: 0 });
-  fill(main, h("div", { class: "toolbar" }, h("h1", {}, "Inventory"), h("span", { class: "quiet" }, `${rows.length} sensors and devices`), h("span", { class: "grow" }),
+  const count = h("span", { class: "quiet" });
+  let shown = "";
+
+  async function load() {
+    const rows = await get("/inventory");
+    if (JSON.stringify(rows) === shown) return; // what somebody marks to copy stays marked
+    shown = JSON.stringify(rows);
+    say(count, `${rows.length} sensors and devices`);
+    table.rows(rows);
+  }
+  await load();
+  fill(main, h("div", { class: "toolbar" }, h("h1", {}, "Inventory"), count, h("span", { class: "grow" }),
     table.search("Search inventory"), h("a", { class: "button", download: "", href: "/api/inventory?format=csv" }, "CSV")), table.element);
-  table.rows(rows);
+  const timer = setInterval(() => load().catch(() => say(count, "The server does not answer; this is what was known.")), EVERY);
+  return () => clearInterval(timer);
 }
