@@ -65,7 +65,7 @@ class Journal:
         self._entries: dict[str, Entry] = {}
         self._total = 0.0
         self._lines = 0
-        self._untidy = False  # the file has a torn line, or does not say yet what is unknown
+        self._untidy = False  # the file may have a torn line, or does not say yet what is known
 
     def open(self) -> list[Entry]:
         """Read the file. Returns the acts that a crash cut off; they count as dosed whole. Raises OSError."""
@@ -102,8 +102,6 @@ class Journal:
 
     def begin(self, act: str, kind: str, ml: float = 0.0) -> None:
         """Write down that an act begins which doses at most `ml`. It must not begin if this raises."""
-        if self._untidy or self._lines >= MOST_LINES:
-            self._write_all()
         total = self._total + ml
         self._append(
             Entry(
@@ -159,14 +157,18 @@ class Journal:
         self._total = entry.total
 
     def _append(self, entry: Entry) -> None:
+        if self._untidy or self._lines >= MOST_LINES:
+            self._write_all()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         new = not self._path.exists()
+        self._untidy = True  # a full disk may take half of the line: nothing may be written behind that
         with self._path.open("ab") as file:
             file.write(msgspec.json.encode(entry) + b"\n")
             file.flush()
             os.fdatasync(file.fileno())
         if new:
             sync_directory(self._path)
+        self._untidy = False
         self._note(entry)
         self._lines += 1
 

@@ -101,6 +101,7 @@ class Reactor(Keeper):
             boot=outside.boot,
             limit=config.spool_limit,
             retention=config.spool_retention,
+            told=lambda text: self._around.faults.event("spool", "fault", text),
         )
         self._proof = self._ticker.alarm(lambda: tell(self.actor_ref, Prove()))
         self._around = Around(

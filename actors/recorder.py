@@ -64,6 +64,7 @@ class Recorder(Kept):
         self._held: deque[Row] = deque(maxlen=HELD)
         self._lost = 0  # rows that `_held` had no place for
         self._refused = False  # the spool took none, last time
+        self._recalled = False  # what the spool knows of earlier starts was asked for
         self._syncing = False  # a sync is on its way
         self._anchor: Anchor | None = None  # one that the spool has not taken yet
         self._sync, self._retry, self._look = (
@@ -73,9 +74,7 @@ class Recorder(Kept):
     def begin(self) -> None:
         """Set aside what can never be dated, and see what time it is."""
         try:
-            self._timebase.recall(self._spool.anchor)
-            if undatable := self._spool.refuse_undatable():
-                self._faults.event("spool", "fault", f"{undatable} rows of earlier starts can never be dated")
+            self._recall()
         except SpoolError as error:
             self._fail(error)
         self._see_time()
@@ -103,12 +102,22 @@ class Recorder(Kept):
             alarm.cancel()
         self._commit()
         self._bring_to_disk()
+        if self._held:
+            logger.error("{} rows that the spool did not take are lost", len(self._held) + self._lost)
+
+    def _recall(self) -> None:
+        self._timebase.recall(self._spool.anchor)
+        if undatable := self._spool.refuse_undatable():
+            self._faults.event("spool", "fault", f"{undatable} rows of earlier starts can never be dated")
+        self._recalled = True
 
     def _commit(self) -> None:
         if not self._held:
             return
         try:
-            dropped = self._spool.append(list(self._held))
+            if not self._recalled:
+                self._recall()
+            dropped = self._spool.append(list(self._held), self._lost)
         except SpoolError as error:
             self._refused = True
             self._retry.set(self._clock.monotonic_ns() + RETRY)
@@ -165,4 +174,6 @@ class Recorder(Kept):
             self._faults.end("clock", "offset")
 
     def _fail(self, error: SpoolError) -> None:
-        self._faults.begin("spool", "spool", str(error))
+        """Say what is wrong, and what it costs: `dropped` has that once the spool takes rows again."""
+        waiting = f"{len(self._held)} rows wait in memory, {self._lost} are lost"
+        self._faults.begin("spool", "spool", f"{error}: {waiting}")

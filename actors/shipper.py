@@ -56,6 +56,7 @@ class Shipper(Kept):
         self._connect = connect
         self._core = ShippingCore(Random())  # noqa: S311 - spreads retries
         self._told: Database | None = None  # the database that was named last, until rows go there
+        self._named = False  # somebody named one: the spool, or who knows better
         self._ingest: Ingest | None = None
         self._address = ""
         self._resting = True  # no step is on its way but by the alarm
@@ -68,13 +69,7 @@ class Shipper(Kept):
     def begin(self) -> None:
         """Go on with the database of the last time; nobody need name it."""
         self._prune.set(self._around.clock.monotonic_ns() + PRUNE)
-        try:
-            destination = self._spool.destination
-        except SpoolError as error:
-            logger.warning("the database of the last time is not known: {}", error)
-        else:
-            if destination is not None:
-                self.handle(LogTo(destination))
+        self._recall()
 
     def handle(self, message: object) -> None:
         """Ship, or learn where to or that there is something."""
@@ -82,11 +77,12 @@ class Shipper(Kept):
             case Step():
                 self._step()
             case Waiting():
+                self._recall()
                 self._empty = False
                 if self._resting:
                     self._alarm.set(self._until_ns)
             case LogTo(database):
-                self._told = database
+                self._told, self._named = database, True
                 self._around.vitals.database = database.stamp
                 if self._resting:
                     self._alarm.set(self._around.clock.monotonic_ns())
@@ -99,6 +95,19 @@ class Shipper(Kept):
         self._prune.cancel()
         if self._ingest is not None:
             self._ingest.close()
+
+    def _recall(self) -> None:
+        """Take the database of the last time, as soon as the spool can tell it, unless another was named."""
+        if self._named:
+            return
+        try:
+            destination = self._spool.destination
+        except SpoolError as error:
+            logger.warning("the database of the last time is not known: {}", error)
+            return
+        self._named = True
+        if destination is not None:
+            self.handle(LogTo(destination))
 
     def _step(self) -> None:
         try:

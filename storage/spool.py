@@ -8,7 +8,7 @@ SpoolError                    anything below; nothing of the call was done, the 
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ import msgspec
 
 from hardware.clock import Clock
 from storage.rows import Event, Row, Sample, SettingRow
-from storage.spool_file import open_file, recall, remember
+from storage.spool_file import is_damage, open_file, recall, remember
 from transport.messages import Backlog, Database
 
 TABLES = (Sample.TABLE, Event.TABLE, SettingRow.TABLE)
@@ -66,11 +66,22 @@ class Spool:
     """One file, shared by recorder and shipper: any method from any thread; each may block for a disk write.
 
     `limit` in bytes, `retention` in seconds. The file is opened at the first call that needs it; every method raises
-    `SpoolError` and leaves the spool usable.
+    `SpoolError` and leaves the spool usable. `told` hears, on the thread of that call, what had to be set aside; it may
+    not call the spool.
     """
 
-    def __init__(self, path: Path, *, clock: Clock, boot: str, limit: int, retention: float) -> None:
+    def __init__(  # noqa: PLR0913 - the last is told what people should know
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        boot: str,
+        limit: int,
+        retention: float,
+        told: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._path = path
+        self._told = told
         self._clock = clock
         self._boot = boot
         self._limit = limit
@@ -87,17 +98,33 @@ class Spool:
         with self._transaction():
             return self._id
 
-    def append(self, rows: Sequence[Row]) -> int:
+    def append(self, rows: Sequence[Row], lost: int = 0) -> int:
         """Commit rows of this boot: when it returns they survive `kill -9`; after the next `sync` a power cut too.
 
-        Returns how many older rows had to be dropped to stay below the limit.
+        On a full disk the oldest confirmed rows give them their place. Returns how many older rows had to be dropped
+        to stay below the limit; they are counted for ever, as `lost` is: rows that never came here.
         """
+        try:
+            return self._append(rows, lost)
+        except SpoolFull:
+            if not self._give_way():
+                raise
+            return self._append(rows, lost)
+
+    def _append(self, rows: Sequence[Row], lost: int) -> int:
         with self._transaction() as db:
             for row in rows:
                 self._insert(db, row)
             dropped = self._make_room(db)
+            if dropped + lost:
+                remember(db, "dropped", (recall(db, "dropped", int) or 0) + dropped + lost)
         self._unsynced = True
         return dropped
+
+    def _give_way(self) -> int:
+        """Delete some rows that the database has, where the disk lets us do even that. Returns how many."""
+        with self._transaction() as db:
+            return _delete(db, _oldest(db, CONFIRMED, ROOM))
 
     def sync(self) -> None:
         """Bring everything committed to the disk (fdatasync of the write-ahead log). Does not keep others waiting."""
@@ -265,15 +292,17 @@ class Spool:
                     if db.in_transaction:
                         db.execute("ROLLBACK")
                     raise
-            except sqlite3.OperationalError as error:
-                raise SpoolFull(f"{self._path}: {error}") from error
             except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise SpoolFull(f"{self._path}: {error}") from error
                 self._close()
                 raise SpoolDamaged(f"{self._path}: {error}") from error
+            except OSError as error:  # while it was opened
+                raise SpoolFull(f"{self._path}: {error}") from error
 
     def _opened(self) -> sqlite3.Connection:
         if self._db is None:
-            db = self._db = open_file(self._path)
+            db = self._db = open_file(self._path, self._told)
             self._id = recall(db, "id", str) or ""
             anchor = recall(db, "anchor", Anchor)
             if anchor is not None and anchor.boot == self._boot:
@@ -309,10 +338,8 @@ class Spool:
                     break
             else:
                 break
-            db.executemany("DELETE FROM rows WHERE id = ?", [(number,) for number in ids])
-            dropped += 0 if state == CONFIRMED else len(ids)
-        if dropped:
-            remember(db, "dropped", (recall(db, "dropped", int) or 0) + dropped)
+            deleted = _delete(db, ids)
+            dropped += 0 if state == CONFIRMED else deleted
         return dropped
 
     def _now_us(self) -> int | None:
@@ -345,6 +372,11 @@ def _oldest(db: sqlite3.Connection, state: int, count: int) -> list[int]:
     for table in TABLES:
         found += [number for (number,) in db.execute(f"{_OF_STATE} LIMIT ?", (state, table, count))]
     return sorted(found)[:count]
+
+
+def _delete(db: sqlite3.Connection, ids: Sequence[int]) -> int:
+    db.executemany("DELETE FROM rows WHERE id = ?", [(number,) for number in ids])
+    return len(ids)
 
 
 def _free_moment(db: sqlite3.Connection, series: str, wall_us: int) -> int:

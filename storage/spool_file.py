@@ -1,13 +1,13 @@
 """The spool's file: opened, checked, and when it is damaged set aside with all that can be read of it carried over.
 
 Names beside `spool.db`: `.recovering` is a half-made copy, `.recovered` a whole one that only waits to take the name,
-`.damaged` the last file that was set aside, for people to look at.
+`.damaged` the last file that was set aside, for people to look at, `.folder` a folder that had its name.
 """
 
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,8 +15,10 @@ import msgspec
 from loguru import logger
 
 T = TypeVar("T")
+Told = Callable[[str], None]
 
 VERSION = 1
+FILES = ("-wal", "-shm", "")  # behind its name; the write-ahead log goes first: it is applied to whatever has the name
 SCHEMA = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE series (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -40,20 +42,27 @@ PRAGMA user_version = {VERSION};
 """
 
 
-def open_file(path: Path) -> sqlite3.Connection:
-    """Open the file, made or recovered when needed. Reads all of it once (`quick_check`).
+def open_file(path: Path, told: Told) -> sqlite3.Connection:
+    """Open the file, made or recovered when needed; `told` hears what was set aside. Reads all of it once.
 
-    Raises only `sqlite3.OperationalError`: no room, no permission, a disk that fails. The connection is in autocommit
-    mode, may be used by any thread, one at a time, and a commit survives the death of the process.
+    Raises `OSError`, or `sqlite3.OperationalError` that is no damage: no room, no permission, a disk that fails. The
+    connection is in autocommit mode, may be used by any thread, one at a time, and a commit survives the death of the
+    process.
     """
     _take_recovered(path)
+    _clear_the_way(path, told)
     try:
         return _open(path)
-    except sqlite3.OperationalError:
-        raise
     except sqlite3.DatabaseError as error:
-        _recover(path, str(error))
+        if not is_damage(error):
+            raise
+        _recover(path, str(error), told)
         return _open(path)
+
+
+def is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Tell what is wrong with the file (its bytes, its tables) from what is wrong with the disk."""
+    return not isinstance(error, sqlite3.OperationalError) or _code(error) == sqlite3.SQLITE_ERROR
 
 
 def recall(db: sqlite3.Connection, name: str, kind: type[T]) -> T | None:
@@ -101,6 +110,10 @@ def _check(db: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(f"version {version} of the spool is not known")
     if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
         raise sqlite3.DatabaseError(found)
+    db.execute("SELECT name, seq FROM series LIMIT 0")  # it may be a database, and none of ours
+    db.execute(
+        "SELECT boot, taken_ns, wall_us, confirmed_us, reason, state, kind, spool, series, seq, body FROM rows LIMIT 0"
+    )
     if recall(db, "id", str) is None:
         raise sqlite3.DatabaseError("the spool has lost its id")
 
@@ -122,7 +135,7 @@ def _create(db: sqlite3.Connection) -> None:
     db.execute("COMMIT")
 
 
-def _recover(path: Path, reason: str) -> None:
+def _recover(path: Path, reason: str, told: Told) -> None:
     """Carry over what can be read into a new file, with an id of its own since its counters cannot be trusted."""
     recovering, recovered = path.with_name(path.name + ".recovering"), path.with_name(path.name + ".recovered")
     recovering.unlink(missing_ok=True)
@@ -136,24 +149,49 @@ def _recover(path: Path, reason: str) -> None:
         new.close()
     recovering.rename(recovered)
     sync_directory(path)
-    logger.error("{} is damaged ({}): set aside as {}.damaged, {} rows carried over", path, reason, path.name, rows)
     _take_recovered(path)
+    _tell(told, f"{path.name} is damaged ({reason}): set aside, {rows} rows carried over")
 
 
 def _take_recovered(path: Path) -> None:
-    """Finish a recovery, wherever it stopped: move the old files away, and let the whole copy take the name.
-
-    The old write-ahead log must be gone by then: it would be applied to whatever has the name.
-    """
+    """Finish a recovery, wherever it stopped: move the old files away, and let the whole copy take the name."""
     recovered = path.with_name(path.name + ".recovered")
     if not recovered.exists():
         return
-    for suffix in ("-wal", "-shm", ""):
+    for suffix in FILES:
         old = path.with_name(path.name + suffix)
         if old.exists():
             old.rename(path.with_name(path.name + ".damaged" + suffix))
     recovered.rename(path)
     sync_directory(path)
+
+
+def _clear_the_way(path: Path, told: Told) -> None:
+    """Set aside what has a name of ours and cannot be used: a folder, a file that we may not read and write."""
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return
+    for suffix in FILES:
+        one = path.with_name(path.name + suffix)
+        if one.is_dir():
+            one.rename(path.with_name(path.name + suffix + ".folder"))
+            _tell(told, f"{one.name} was a folder: set aside")
+        elif one.exists() and not os.access(one, os.R_OK | os.W_OK):
+            if not suffix:
+                _recover(path, "no permission", told)
+                return
+            one.rename(path.with_name(path.name + ".damaged" + suffix))
+            _tell(told, f"{one.name} may not be read and written: set aside")
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Give SQLite's primary result code; 0 when the error is not its own."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF
+
+
+def _tell(told: Told, text: str) -> None:
+    logger.error("{}", text)
+    told(text)
 
 
 def _carry_over(path: Path, new: sqlite3.Connection) -> int:
@@ -169,7 +207,7 @@ def _carry_over(path: Path, new: sqlite3.Connection) -> int:
                 try:
                     new.execute(f"INSERT OR IGNORE INTO rows VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
                 except (sqlite3.IntegrityError, sqlite3.OperationalError) as error:
-                    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+                    if _code(error) == sqlite3.SQLITE_FULL:
                         raise
     finally:
         old.close()

@@ -179,3 +179,29 @@ def test_what_cannot_be_written_may_not_begin(make: MakeJournal, path: Path) -> 
     entry = journal.known("a1")
     assert entry is not None
     assert entry.state == "done"
+
+
+@pytest.mark.parametrize("written", [0, 1, 40])
+def test_a_line_that_a_full_disk_cut_off_spoils_none_behind_it(
+    make: MakeJournal, path: Path, written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = make()
+    journal.begin("a1", "dose", 1.0)
+    room = path.stat().st_size + written
+
+    def full(descriptor: int) -> None:
+        os.ftruncate(descriptor, room)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fdatasync", full)
+        with pytest.raises(OSError, match="No space"):
+            journal.end("a1", "done", "", {}, 1.0)
+        with pytest.raises(OSError, match="No space"):
+            journal.begin("a2", "dose", 1.0)
+    journal.begin("a3", "dose", 1.0)
+    after = make()
+    assert {act: entry.state for act in ("a1", "a2", "a3") if (entry := after.known(act))} == {
+        "a1": "done",
+        "a3": "unknown",
+    }

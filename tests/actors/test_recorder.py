@@ -18,14 +18,17 @@ class FakeSpool:
         self.rows: list[Row] = []
         self.log: list[object] = []
         self.dropped = 0
+        self.lost = 0
+        self.undatable = 0  # rows of earlier starts
         self.anchor: Anchor | None = None
 
     def _door(self) -> None:
         if self.full:
             raise SpoolFull("disk full")
 
-    def append(self, rows: Sequence[Row]) -> int:
+    def append(self, rows: Sequence[Row], lost: int) -> int:
         self._door()
+        self.lost += lost
         self.rows.extend(rows)
         self.log.append(len(rows))
         return self.dropped
@@ -41,7 +44,7 @@ class FakeSpool:
 
     def refuse_undatable(self) -> int:
         self._door()
-        return 3
+        return self.undatable
 
 
 class Scene:
@@ -92,8 +95,8 @@ def test_rows_wait_in_memory_while_the_spool_takes_none(scene: Scene) -> None:
     scene.spool.full = True
     scene.recorder.handle(Keep([sample(1)]))
     scene.recorder.handle(Keep([sample(2)]))
-    assert scene.around.faults.current() == ["spool: disk full"]
     assert scene.pass_time(5) == [Retry()]
+    assert scene.around.faults.current() == ["spool: disk full: 2 rows wait in memory, 0 are lost"]
     scene.spool.full = False
     scene.pass_time(5)
     assert scene.spool.rows == [sample(1), sample(2)]
@@ -106,9 +109,12 @@ def test_the_memory_is_bounded_and_what_it_costs_is_said(scene: Scene, kept: Kep
     scene.spool.full = True
     scene.recorder.handle(Keep([sample(number) for number in range(HELD)]))
     scene.recorder.handle(Keep([sample(-1), sample(-2)]))
+    scene.pass_time(5)
+    assert scene.around.faults.current() == ["spool: disk full: 10000 rows wait in memory, 2 are lost"]
     scene.spool.full = False
     scene.pass_time(5)
     assert len(scene.spool.rows) == HELD
+    assert scene.spool.lost == 2
     assert scene.spool.rows[-2:] == [sample(-1), sample(-2)]
     assert kept.events[-1].text == "0 oldest rows dropped at the spool's limit, 2 lost while it took none"
 
@@ -120,12 +126,23 @@ def test_what_the_limit_costs_is_said(scene: Scene, kept: Kept) -> None:
 
 
 def test_a_disciplined_clock_dates_rows_at_the_start(scene: Scene, kept: Kept) -> None:
+    scene.spool.undatable = 3
     scene.recorder.begin()
     assert scene.spool.log == [Anchor("boot", scene.clock.now_ns, START_US)]
     assert scene.told == 1
     assert [event.text for event in kept.events] == ["3 rows of earlier starts can never be dated"]
     assert scene.pass_time(10) == [Look()]
     assert len(scene.spool.log) == 1
+
+
+def test_what_the_spool_knows_of_earlier_starts_is_asked_for_until_it_tells(scene: Scene, kept: Kept) -> None:
+    scene.spool.full, scene.spool.undatable = True, 3
+    scene.recorder.begin()
+    scene.recorder.handle(Keep([sample()]))
+    scene.spool.full = False
+    scene.pass_time(5)
+    scene.recorder.handle(Keep([sample()]))
+    assert [event.text for event in kept.events].count("3 rows of earlier starts can never be dated") == 1
 
 
 def test_without_one_the_servers_time_does(scene: Scene, kernel: Kernel) -> None:

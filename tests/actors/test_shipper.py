@@ -22,11 +22,16 @@ class FakeSpool:
         self.full = False
         self.waiting: list[SpooledRow] = []
         self.log: list[object] = []
-        self.destination: Database | None = None
+        self.told: Database | None = None
 
     def _door(self) -> None:
         if self.full:
             raise SpoolFull("disk full")
+
+    @property
+    def destination(self) -> Database | None:
+        self._door()
+        return self.told
 
     def batch(self, limit: int, *, without: frozenset[str]) -> list[SpooledRow]:
         self._door()
@@ -49,7 +54,7 @@ class FakeSpool:
 
     def set_destination(self, database: Database) -> None:
         self._door()
-        self.destination = database
+        self.told = database
 
     def prune(self) -> int:
         self._door()
@@ -131,12 +136,29 @@ def test_rows_wait_until_a_database_is_named(scene: Scene) -> None:
 
 
 def test_the_database_of_the_last_time_needs_nobody_to_name_it(scene: Scene) -> None:
-    scene.spool.destination = DATABASE
+    scene.spool.told = DATABASE
     scene.spool.waiting = [SpooledRow(1, "s", 1, 1, Sample("tank", "ph", "ph", 7.0, "pH", "ok", 1))]
     scene.shipper.begin()
     scene.settle()
     assert scene.ingests[0].sent == [[1]]
     assert "resend" not in scene.spool.log
+
+
+def test_the_database_of_the_last_time_is_asked_for_until_the_spool_tells(scene: Scene) -> None:
+    scene.spool.told, scene.spool.full = DATABASE, True
+    scene.shipper.begin()
+    scene.spool.full = False
+    scene.rows(1)
+    assert scene.ingests[0].sent == [[1]]
+
+
+def test_a_database_that_was_named_is_not_forgotten_for_that_of_the_last_time(scene: Scene) -> None:
+    scene.spool.told, scene.spool.full = DATABASE, True
+    scene.shipper.begin()
+    scene.shipper.handle(LogTo(structs.replace(DATABASE, schema_major=MAJOR + 1)))
+    scene.spool.full = False
+    scene.rows(1)
+    assert scene.ingests == []
 
 
 def test_it_does_not_look_while_there_is_nothing_and_gathers_what_comes_within_a_second(scene: Scene) -> None:

@@ -63,8 +63,14 @@ def make_spool(tmp_path: Path, clock: ManualClock) -> Iterator[MakeSpool]:
     """Open the test's spool file, again and again as a process that starts again would; `boot` as the kernel's."""
     opened: list[Spool] = []
 
-    def make(*, boot: str = BOOT, limit: int = 100_000_000, retention: float = 7 * 86_400.0) -> Spool:
-        spool = Spool(tmp_path / "spool.db", clock=clock, boot=boot, limit=limit, retention=retention)
+    def make(
+        *,
+        boot: str = BOOT,
+        limit: int = 100_000_000,
+        retention: float = 7 * 86_400.0,
+        told: Callable[[str], None] = lambda _: None,
+    ) -> Spool:
+        spool = Spool(tmp_path / "spool.db", clock=clock, boot=boot, limit=limit, retention=retention, told=told)
         opened.append(spool)
         return spool
 

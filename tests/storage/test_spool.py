@@ -292,6 +292,28 @@ def test_a_full_disk_is_said_costs_the_call_only_and_passes(make_spool: MakeSpoo
     assert [seq for seq, _ in waiting(spool)] == list(range(1, 1001))
 
 
+def test_on_a_full_disk_what_the_database_has_gives_its_place(make_spool: MakeSpool) -> None:
+    spool = make_spool()
+    spool.date(anchor())
+    fill(spool, 1000)
+    spool.confirm([row.id for row in spool.batch(1000)])
+    assert spool._db
+    (pages,) = spool._db.execute("PRAGMA page_count").fetchone()
+    spool._db.execute(f"PRAGMA max_page_count = {pages}")
+    assert fill(spool, 800, start=5000.0) == 0
+    with pytest.raises(SpoolFull):
+        fill(spool, 4000, start=9000.0)  # what only waits here stays
+    backlog = spool.backlog()
+    assert (backlog.waiting >= 800, backlog.dropped) == (True, 0)
+
+
+def test_rows_that_never_came_here_are_counted_too(make_spool: MakeSpool) -> None:
+    spool = make_spool()
+    spool.append([sample(1)], lost=7)
+    spool.append([sample(2)], lost=1)
+    assert spool.backlog().dropped == 8
+
+
 def test_a_folder_that_cannot_be_written_is_said_and_passes(tmp_path: Path, clock: ManualClock) -> None:
     spool = Spool(tmp_path / "later" / "spool.db", clock=clock, boot=BOOT, limit=10**6, retention=1.0)
     with pytest.raises(SpoolFull, match="unable to open"):

@@ -1,16 +1,19 @@
 """The spool's file torn, flipped, wiped, cut off by a power cut, and killed at every step of its work."""
 
+import os
 import random
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from storage.spool import Spool, SpoolDamaged, SpooledRow
+from storage.spool import Spool, SpoolDamaged, SpooledRow, SpoolFull
 from tests.storage.conftest import BOOT, MakeSpool, ManualClock, anchor, event, sample
 from transport.messages import Database
 
@@ -90,6 +93,122 @@ def test_a_file_of_a_later_version_is_set_aside_with_its_rows_carried_over(
     db.close()
     assert make_spool().batch(COUNT) == before
     assert (tmp_path / "spool.db.damaged").exists()
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ("CREATE TABLE rows (a); PRAGMA user_version = 1", "no such table: series"),
+        ("CREATE TABLE series (name, seq); CREATE TABLE rows (a); PRAGMA user_version = 1", "no such column: boot"),
+        ("CREATE TABLE meta (a)", "table meta already exists"),
+    ],
+)
+def test_a_database_that_is_none_of_ours_is_set_aside(
+    make_spool: MakeSpool, tmp_path: Path, tables: str, said: str
+) -> None:
+    db = sqlite3.connect(tmp_path / "spool.db")
+    db.executescript(tables)
+    db.close()
+    told: list[str] = []
+    spool = make_spool(told=told.append)
+    spool.append([sample(1)])
+    assert spool.backlog().waiting == 1
+    assert told == [f"spool.db is damaged ({said}): set aside, 0 rows carried over"]
+
+
+def test_tables_that_somebody_changed_at_work_cost_no_row_that_can_be_read(make_spool: MakeSpool) -> None:
+    told: list[str] = []
+    spool = make_spool(told=told.append)
+    spool.append([sample(101), sample(102)])
+    assert spool._db
+    spool._db.execute("DROP TABLE series")
+    with pytest.raises(SpoolDamaged, match="no such table"):
+        spool.append([sample(103)])
+    spool.append([sample(103)])
+    assert spool.backlog().waiting == 3
+    assert told == ["spool.db is damaged (no such table: series): set aside, 2 rows carried over"]
+
+
+@pytest.mark.parametrize("name", ["spool.db", "spool.db-wal", "spool.db-shm"])
+def test_a_folder_with_its_name_is_set_aside(make_spool: MakeSpool, tmp_path: Path, name: str) -> None:
+    if name != "spool.db":
+        filled(make_spool())
+    (tmp_path / name / "something").mkdir(parents=True)
+    told: list[str] = []
+    spool = make_spool(told=told.append)
+    spool.append([sample(9999)])
+    assert spool.backlog().waiting == (1 if name == "spool.db" else COUNT - 500 + 1)
+    assert told == [f"{name} was a folder: set aside"]
+    assert (tmp_path / f"{name}.folder" / "something").is_dir()
+
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def folder_of_nobody() -> Iterator[Path]:
+    """A folder of somebody without privileges, who this process is meanwhile: root may read everything."""
+    with TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        if os.geteuid() != 0:
+            yield Path(name)
+            return
+        os.chown(name, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, 0)
+        try:
+            yield Path(name)
+        finally:
+            os.setresuid(0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "mode", "said"),
+    [
+        ("", 0o000, "spool.db is damaged (no permission): set aside, 0 rows carried over"),
+        ("", 0o400, "spool.db is damaged (no permission): set aside, 3 rows carried over"),
+        ("-wal", 0o000, "spool.db-wal may not be read and written: set aside"),
+    ],
+)
+def test_a_file_without_permission_is_set_aside(
+    folder_of_nobody: Path, clock: ManualClock, suffix: str, mode: int, said: str
+) -> None:
+    told: list[str] = []
+
+    def spool() -> Spool:
+        path = folder_of_nobody / "spool.db"
+        return Spool(path, clock=clock, boot=BOOT, limit=10**8, retention=1.0, told=told.append)
+
+    with closing(spool()) as before:
+        before.append([sample(101), sample(102), sample(103)])
+    one = folder_of_nobody / f"spool.db{suffix}"
+    one.touch()
+    one.chmod(mode)
+    with closing(spool()) as after:
+        after.append([sample(9999)])
+        assert after.backlog().waiting == (1 if suffix == "" and mode == 0 else 4)
+    assert told == [said]
+    assert (folder_of_nobody / f"spool.db.damaged{suffix}").exists()
+
+
+def test_a_folder_that_may_not_be_written_is_said_and_passes(folder_of_nobody: Path, clock: ManualClock) -> None:
+    folder_of_nobody.chmod(0o500)
+    with closing(Spool(folder_of_nobody / "spool.db", clock=clock, boot=BOOT, limit=10**8, retention=1.0)) as spool:
+        with pytest.raises(SpoolFull, match="unable to open"):
+            spool.append([sample(1)])
+        folder_of_nobody.chmod(0o700)
+        spool.append([sample(1)])
+        assert spool.backlog().waiting == 1
+
+
+def test_what_cannot_be_set_aside_is_said_and_passes(make_spool: MakeSpool, tmp_path: Path) -> None:
+    for name in ("spool.db", "spool.db.folder"):  # that of another time
+        (tmp_path / name / "something").mkdir(parents=True)
+    spool = make_spool()
+    with pytest.raises(SpoolFull, match="not empty"):
+        spool.append([sample(1)])
+    (tmp_path / "spool.db" / "something").rmdir()
+    (tmp_path / "spool.db").rmdir()
+    spool.append([sample(1)])
+    assert spool.backlog().waiting == 1
 
 
 @pytest.mark.parametrize("damage", ["DELETE FROM meta WHERE name = 'id'", "UPDATE meta SET value = x'FF'"])
