@@ -7,7 +7,7 @@ mark or without (`?,O,EC`): all are accepted everywhere.
 import re
 from itertools import pairwise
 
-_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?")
+_NUMBER = re.compile(r"[-+]?[0-9]{1,15}(\.[0-9]*)?")  # noise of 400 digits over UART would be infinite
 WARMING_UP = "*WARM"
 _SHOWN = 60  # characters of a circuit's text that an error repeats
 
