@@ -2,10 +2,13 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from deploy.errors import StartError
+
+WIDTH = 32  # bytes of a lock's file: the id of the process that holds it, and blanks
 
 
 class Folder:
@@ -22,11 +25,11 @@ class Folder:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip()
+            owner = _owner(self._lock)
             os.close(self._lock)
             raise StartError(f"the folder {path} is in use by process {owner}") from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, str(os.getpid()).encode("ascii"), 0)
+        with suppress(OSError):  # a full disk; what stands there already is written over, which needs no room
+            os.pwrite(self._lock, f"{os.getpid():<{WIDTH}}".encode("ascii"), 0)
 
     def keep(self) -> int:
         """Let the lock outlive this program when it execs another in its place; returns its descriptor."""
@@ -53,8 +56,13 @@ def locked_by(path: Path) -> str | None:
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return os.read(lock, 32).decode("ascii", "replace").strip()
+        return _owner(lock)
     else:
         return None
     finally:
         os.close(lock)
+
+
+def _owner(lock: int) -> str:
+    """Read who holds it; on a disk that was always full nobody could write that down."""
+    return os.pread(lock, WIDTH, 0).decode("ascii", "replace").strip() or "unknown"

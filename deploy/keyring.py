@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from actors import placement
+from actors.files import make_sure
 from deploy.errors import ConfigurationError, StartError
 from deploy.settings import PREFIX, PUBLIC_KEY, Settings
 from transport.errors import KeyFileError
@@ -51,7 +52,7 @@ def make(settings: Settings, reactors: Iterable[str]) -> None:
     try:
         for folder in (settings.state_dir / "keys", allow_folder(settings)):
             folder.mkdir(mode=0o700, exist_ok=True)
-        _public_file(settings).write_text(load_or_make(coordinator_key_file(settings)).public + "\n", encoding="ascii")
+        make_sure(_public_file(settings), load_or_make(coordinator_key_file(settings)).public + "\n")
         _let_in(settings, HOST, "manager", load_or_make(host_key_file(settings)))
         _let_in(settings, WEB, "operator", load_or_make(web_key_file(settings)))
         for name in reactors:

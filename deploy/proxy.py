@@ -6,6 +6,7 @@ import shutil
 from importlib.resources import files
 from pathlib import Path
 
+from actors.files import make_sure
 from deploy import certificates, gateway, process
 from deploy.errors import ConfigurationError, StartError
 from deploy.folders import Folder
@@ -22,7 +23,7 @@ def run_proxy(settings: Settings) -> None:
     folder = Folder(settings.state_dir / "proxy")
     path = folder.path / "nginx.conf"
     try:
-        path.write_text(configuration(settings, folder.path), encoding="utf-8")
+        make_sure(path, configuration(settings, folder.path))
     except OSError as error:
         raise StartError(f"{path} cannot be written: {error.strerror}") from error
     folder.keep()  # nginx has the lock from here on

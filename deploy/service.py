@@ -5,6 +5,7 @@ Each becomes supervisor, which runs the rest. The server itself: `deploy.up.serv
 
 from collections.abc import Sequence
 
+from actors.files import make_sure
 from deploy import keyring, logins, reactor_file, supervision
 from deploy.errors import ConfigurationError, StartError
 from deploy.folders import Folder
@@ -45,7 +46,7 @@ def _become(settings: Settings, programs: Sequence[Program], managers: Managers)
     conf = settings.state_dir / "supervisor.conf"
     try:
         (settings.state_dir / "logs").mkdir(mode=0o700, exist_ok=True)
-        conf.write_text(supervision.configuration(settings, programs, managers), encoding="utf-8")
+        make_sure(conf, supervision.configuration(settings, programs, managers))
     except OSError as error:
         raise StartError(f"the folder {settings.state_dir} cannot be written: {error.strerror}") from error
     folder.keep()  # supervisor has the lock from here on

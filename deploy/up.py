@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from actors.files import make_sure
 from deploy import keyring, lifeline, logins, proxy, questdb, reactor_file, supervision, watch, web
 from deploy.errors import ConfigurationError, StartError
 from deploy.folders import Folder
@@ -126,7 +127,7 @@ def _prepare(settings: Settings, nodes: Sequence[Node]) -> Path:
         else:
             logins.owner(settings)
         (settings.state_dir / "logs").mkdir(mode=0o700, exist_ok=True)
-        conf.write_text(supervision.configuration(settings, _programs(settings, nodes)), encoding="utf-8")
+        make_sure(conf, supervision.configuration(settings, _programs(settings, nodes)))
     except QuestDBUnavailable as error:
         raise StartError(str(error)) from error
     except OSError as error:

@@ -161,7 +161,7 @@ def read_peer(path: Path) -> Peer:
 
 
 def write_peer(folder: Path, peer: Peer) -> None:
-    """Let a peer in: write its file, whole or not at all.
+    """Let a peer in: write its file, whole or not at all, unless it is there.
 
     Raises:
         KeyFileError: the folder cannot be written.
@@ -169,8 +169,12 @@ def write_peer(folder: Path, peer: Peer) -> None:
     path = folder / f"{peer.name}.toml"
     temporary = folder / f".{peer.name}.{secrets.token_hex(8)}"
     certificate = f"certificate = '{peer.certificate}'\n" if peer.certificate else ""
+    text = f"role = '{peer.role}'\npublic_key = '{peer.key}'\n{certificate}"
     try:
-        temporary.write_text(f"role = '{peer.role}'\npublic_key = '{peer.key}'\n{certificate}", encoding="ascii")
+        if path.exists() and path.read_text(encoding="utf-8", errors="replace") == text:
+            return
+        temporary.write_text(text, encoding="ascii")
         temporary.replace(path)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         raise KeyFileError(f"{path}: {error.strerror}") from None

@@ -1,6 +1,7 @@
 """A state folder has one owner."""
 
 import os
+import resource
 import stat
 from pathlib import Path
 
@@ -19,6 +20,19 @@ def test_a_folder_is_private_and_says_who_is_in_it(tmp_path: Path) -> None:
             Folder(path)
     assert locked_by(path) is None
     Folder(path).close()
+
+
+@pytest.mark.parametrize("there", ["", "123456789".ljust(32)])
+def test_a_full_disk_keeps_nobody_out(tmp_path: Path, there: str) -> None:
+    (tmp_path / "lock").write_text(there)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(there), hard))  # no file grows
+    try:
+        folder = Folder(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with folder:
+        assert locked_by(tmp_path) == (str(os.getpid()) if there else "unknown")
 
 
 def test_a_shorter_process_id_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:

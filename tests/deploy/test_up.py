@@ -1,5 +1,6 @@
 """What `up` finds out before it starts anything."""
 
+import resource
 import socket
 from pathlib import Path
 
@@ -96,3 +97,17 @@ def test_the_first_start_makes_keys_and_logins(make_settings: MakeSettings, monk
     text = conf.read_text(encoding="utf-8")
     assert "[group:reactors]" in text
     assert logins.owner(settings).password not in text
+
+
+def test_a_second_start_needs_no_room_on_the_disk(make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(questdb, "java", lambda: Path("java"))
+    monkeypatch.setattr(questdb, "install", lambda *_: Path("jar"))
+    settings = make_settings()
+    up._prepare(settings, nodes_of(settings))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # no byte is written
+    try:
+        up._prepare(settings, nodes_of(settings))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert keyring.coordinator_key(settings)
