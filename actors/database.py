@@ -15,14 +15,26 @@ from loguru import logger
 from actors.keeper import Kept, Report, tell
 from actors.ticker import SECOND, Ticker
 from hardware.clock import Clock
+from storage.queries import TableHealth, resume, table_health
 from storage.questdb import DatabaseError, QuestDB
 from storage.readings import InventoryEntry, LiveReading, Writer, Written
-from storage.schema import AS_IT_IS, TABLES, DatabaseIdentity, Keeping, ensure_schema, read_identity, table_names
+from storage.schema import (
+    AS_IT_IS,
+    TABLES,
+    DatabaseIdentity,
+    Keeping,
+    SchemaDrift,
+    ensure_schema,
+    missing,
+    read_identity,
+)
+from storage.views import VIEWS
 
 WRITE_EVERY = 0.5  # seconds
 MOST_READINGS = 50_000  # that wait; ten seconds of 2,000 reactors, about 10 MiB
 LOOK_EVERY = 5.0
 REST = 5.0  # after a failure
+RESUME = 60.0  # between two tries to have a suspended table go on, the first of them so long after it was seen
 
 
 class Outbox:
@@ -152,9 +164,10 @@ class Look:
 
 
 class DatabaseWatch(Kept):
-    """Makes and migrates the schema, and looks every 5 s whether the database is still the same one.
+    """Makes and migrates the schema, and looks every 5 s whether the database is still the same one, and well.
 
-    `found` is told, on this thread, which database it is: first, and whenever that changes.
+    `found` is told, on this thread, which database it is: first, and whenever that changes. What somebody dropped is
+    made again; a table that the server suspended (a full disk) goes on by itself once the cause is gone.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what it is wired to
@@ -173,6 +186,8 @@ class DatabaseWatch(Kept):
         self._clock = clock
         self._known: DatabaseIdentity | None = None
         self._trouble = ""
+        self._suspended: frozenset[str] = frozenset()
+        self._resume_ns = 0
         self._alarm = ticker.alarm(partial(tell, self.actor_ref, Look()))
 
     def begin(self) -> None:
@@ -181,19 +196,21 @@ class DatabaseWatch(Kept):
 
     def handle(self, message: object) -> None:  # noqa: ARG002 - there is but one
         """Look, and make what is missing."""
+        trouble = ""
         try:
-            identity = self._look()
+            self._know(self._look())
+            self._look_after(table_health(self._database))
+        except SchemaDrift as drift:
+            trouble = str(drift)
+            if drift.identity is not None:  # rows that it takes shall come all the same
+                self._know(drift.identity)
         except DatabaseError as error:
-            if not self._trouble:
-                logger.warning("the database: {}", error)
-            self._trouble = str(error)
-        else:
-            if identity != self._known:
-                logger.info("the database is {}, schema {}.{}", *_shown(identity))
-                self._found(identity)
-            elif self._trouble:
-                logger.info("the database is back")
-            self._known, self._trouble = identity, ""
+            trouble = str(error)
+        if trouble and not self._trouble:
+            logger.warning("the database: {}", trouble)
+        if self._trouble and not trouble:
+            logger.info("the database is back")
+        self._trouble = trouble
         self._alarm.set(self._clock.monotonic_ns() + round(LOOK_EVERY * SECOND))
 
     def release(self) -> None:
@@ -203,10 +220,34 @@ class DatabaseWatch(Kept):
 
     def _look(self) -> DatabaseIdentity:
         identity = read_identity(self._database)
-        whole = identity is not None and table_names(self._database) >= {table.name for table in TABLES}
-        if identity is None or not whole or self._known is None:
+        if identity is None or self._known is None or self._trouble or missing(self._database):
             return ensure_schema(self._database, self._keeping)
         return identity
+
+    def _know(self, identity: DatabaseIdentity) -> None:
+        if identity != self._known:
+            logger.info("the database is {}, schema {}.{}", *_shown(identity))
+            self._known = identity
+            self._found(identity)
+
+    def _look_after(self, tables: Sequence[TableHealth]) -> None:
+        """Say which tables the server has suspended, and have them go on: in vain while the cause is there."""
+        ill = {one.name: one.error for one in tables if one.suspended and one.name in OURS}
+        for name in ill.keys() - self._suspended:
+            logger.error("the table {} is suspended, it takes rows and shows none: {}", name, (ill[name] or "").strip())
+        for name in self._suspended - ill.keys():
+            logger.info("the table {} is not suspended any more", name)
+        now_ns = self._clock.monotonic_ns()
+        if not ill or not self._suspended:
+            self._resume_ns = now_ns + round(RESUME * SECOND)
+        elif now_ns >= self._resume_ns:
+            self._resume_ns = now_ns + round(RESUME * SECOND)
+            for name in ill:
+                resume(self._database, name)
+        self._suspended = frozenset(ill)
+
+
+OURS = frozenset({table.name for table in TABLES} | {view.name for view in VIEWS})
 
 
 def _shown(identity: DatabaseIdentity) -> tuple[str, int, int]:

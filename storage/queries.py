@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from storage.questdb import QuestDB, literal
+from storage.views import VIEWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,8 @@ def table_health(database: QuestDB) -> list[TableHealth]:
 
 def resume(database: QuestDB, table: str) -> None:
     """Let a suspended table go on, after its cause was removed. Nothing that was acknowledged is lost."""
-    database.execute(f"ALTER TABLE {table} RESUME WAL")
+    kind = "MATERIALIZED VIEW" if table in {view.name for view in VIEWS} else "TABLE"
+    database.execute(f"ALTER {kind} {table} RESUME WAL")
 
 
 def _gaps(database: QuestDB, table: str, series: tuple[str, ...], reactor: str | None) -> list[Gap]:

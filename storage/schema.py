@@ -5,12 +5,12 @@ the steps once more. Only the coordinator calls this, so no two run at once.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from loguru import logger
 
-from storage.questdb import DatabaseError, QuestDB, SqlError, literal
+from storage.questdb import DatabaseError, QuestDB, SqlError, literal, literals
 from storage.views import make_views
 
 
@@ -59,7 +59,14 @@ AS_IT_IS = Keeping()
 
 
 class SchemaDrift(DatabaseError):  # noqa: N818 - what happened
-    """A table is not what this version writes, and only a person knows why; the text lists the differences."""
+    """A table is not what this version writes, and only a person knows why; the text lists the differences.
+
+    `identity` is which database it is all the same; none when nobody has ever written to it.
+    """
+
+    def __init__(self, text: str, identity: DatabaseIdentity | None) -> None:
+        super().__init__(text)
+        self.identity = identity
 
 
 _ORIGIN = (("spool", "SYMBOL"), ("seq", "LONG"))
@@ -115,27 +122,30 @@ STEPS = (
 def ensure_schema(database: QuestDB, keeping: Keeping = Keeping()) -> DatabaseIdentity:
     """Make what is missing, migrate what is old, check what is there; return which database this is.
 
-    A new database gets an identity. One whose history was dropped table by table gets another incarnation, so that
-    the spools send again what they retain. One with a newer schema is left alone. Blocks for some seconds at most.
-    Raises `DatabaseError`, and of those `SchemaDrift` when tables differ from what this version writes.
+    A new database gets an identity. One whose history was dropped by the table or the column gets another incarnation,
+    so that the spools send again what they retain. One with a newer schema is left alone. Blocks for some seconds at
+    most. Raises `DatabaseError`, and of those `SchemaDrift` when tables differ from what this version writes.
     """
     known = read_identity(database)
     newest = STEPS[-1]
     if known is not None and (known.schema_major, known.schema_minor) > (newest.major, newest.minor):
         return known
-    if known is not None and not table_names(database) >= KEPT:
+    reached = (0, 0) if known is None else (known.schema_major, known.schema_minor)
+    tables = table_names(database)
+    dropped = _dropped(database, tables) if reached == (newest.major, newest.minor) else {}
+    if known is not None and (not tables >= KEPT or dropped.keys() & KEPT):
         # Written before the table is made again: once it is there, nobody could tell that its rows were lost.
         known = _write_identity(database, replace(known, incarnation=known.incarnation + 1))
     for table in TABLES:
         partition = keeping.partition if table.name == "samples" else table.partition
         _run(database, _create(replace(table, partition=partition)))
-    reached = (0, 0) if known is None else (known.schema_major, known.schema_minor)
+        _add_columns(database, table, dropped.get(table.name, ()))
     for step in STEPS:
         if (step.major, step.minor) > reached:
             for statement in step.statements:
                 _run(database, statement)
             _wait_until_applied(database)
-    _check(database)
+    _check(database, known)
     make_views(database)
     _keep(database, keeping)
     if known is None:
@@ -170,6 +180,19 @@ def read_identity(database: QuestDB) -> DatabaseIdentity | None:
     return DatabaseIdentity(*rows[0]) if rows else None
 
 
+def missing(database: QuestDB) -> dict[str, tuple[str, ...]]:
+    """Name the columns that are not there, by table: all of a table that is not. One short query."""
+    names = literals([table.name for table in TABLES])
+    columns = "SELECT table_name, column_name FROM information_schema.columns()"
+    rows = database.query(f"{columns} WHERE table_name IN ({names})")
+    found = {(table, column) for table, column in rows}
+    absent = {
+        table.name: tuple(name for name in (*dict(table.columns), "ts") if (table.name, name) not in found)
+        for table in TABLES
+    }
+    return {table: columns for table, columns in absent.items() if columns}
+
+
 def table_names(database: QuestDB) -> frozenset[str]:
     """Return the names of all tables; views are none."""
     return frozenset(name for (name,) in database.query("SELECT table_name FROM tables() WHERE table_type = 'T'"))
@@ -182,6 +205,27 @@ def _create(table: Table) -> str:
         f"CREATE TABLE IF NOT EXISTS {table.name} ({columns}) TIMESTAMP(ts) PARTITION BY {table.partition}{keep} WAL"
         f" DEDUP UPSERT KEYS({', '.join(('ts', *table.key))})"
     )
+
+
+def _dropped(database: QuestDB, tables: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Name the columns that somebody dropped from these tables and that can be made good, by table.
+
+    Not when one of the key is among them, without which no row of old can be told from another: that is left to people.
+    """
+    absent = missing(database)
+    return {
+        table.name: absent[table.name]
+        for table in TABLES
+        if table.name in tables and table.name in absent and not {"ts", *table.key} & set(absent[table.name])
+    }
+
+
+def _add_columns(database: QuestDB, table: Table, names: Collection[str]) -> None:
+    for name in names:
+        _run(database, f"ALTER TABLE {table.name} ADD COLUMN IF NOT EXISTS {name} {dict(table.columns)[name]}")
+        logger.warning("{}.{} was dropped and is there again", table.name, name)
+    if names:
+        database.query(f"SELECT wait_wal_table({literal(table.name)})")
 
 
 def _keep(database: QuestDB, keeping: Keeping) -> None:
@@ -217,7 +261,7 @@ def _wait_until_applied(database: QuestDB) -> None:
         database.query(f"SELECT wait_wal_table({literal(table.name)})")
 
 
-def _check(database: QuestDB) -> None:
+def _check(database: QuestDB, known: DatabaseIdentity | None) -> None:
     """Compare columns and keys with what is written: CREATE TABLE IF NOT EXISTS accepts anything of that name."""
     problems = []
     for table in TABLES:
@@ -230,7 +274,7 @@ def _check(database: QuestDB) -> None:
         if key != {"ts", *table.key}:
             problems.append(f"{table.name} has the key {sorted(key)}, not {sorted({'ts', *table.key})}")
     if problems:
-        raise SchemaDrift(f"{database.address}: " + "; ".join(problems))
+        raise SchemaDrift(f"{database.address}: " + "; ".join(problems), known)
 
 
 def _write_identity(database: QuestDB, identity: DatabaseIdentity) -> DatabaseIdentity:

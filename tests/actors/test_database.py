@@ -6,14 +6,16 @@ from typing import Any
 
 import pykka
 import pytest
+from loguru import logger
 
 from actors import database
 from actors.database import DatabaseWatch, DatabaseWriter, Outbox
 from actors.keeper import Ready
 from actors.ticker import Ticker
+from storage.queries import TableHealth
 from storage.questdb import QuestDB, Unreachable
 from storage.readings import InventoryEntry, LiveReading, Writer, Written
-from storage.schema import TABLES, DatabaseIdentity, Keeping
+from storage.schema import TABLES, DatabaseIdentity, Keeping, SchemaDrift
 from tests.actors.conftest import FakeClock
 
 FIRST = DatabaseIdentity("a" * 32, 1, 1, 0)
@@ -167,20 +169,31 @@ class FakeServer(QuestDB):
         self.made = FIRST
         self.migrations = 0
         self.away = False
+        self.drift = ""
+        self.suspended: set[str] = set()
+        self.resumed: list[str] = []
 
     def read_identity(self, _: QuestDB) -> DatabaseIdentity | None:
         if self.away:
             raise Unreachable("away")
         return self.identity
 
-    def table_names(self, _: QuestDB) -> frozenset[str]:
-        return self.tables
+    def missing(self, _: QuestDB) -> frozenset[str]:
+        return ALL_TABLES - self.tables
+
+    def table_health(self, _: QuestDB) -> list[TableHealth]:
+        return [TableHealth(name, name in self.suspended, 0, " full") for name in ("samples", "hourly", "theirs")]
+
+    def resume(self, _: QuestDB, table: str) -> None:
+        self.resumed.append(table)
 
     def ensure_schema(self, _: QuestDB, keeping: Keeping) -> DatabaseIdentity:
         assert keeping == Keeping()
         self.migrations += 1
         self.identity = self.identity or self.made
         self.tables = ALL_TABLES
+        if self.drift:
+            raise SchemaDrift(self.drift, self.identity)
         return self.identity
 
     def close(self) -> None:
@@ -190,7 +203,7 @@ class FakeServer(QuestDB):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> FakeServer:
     server = FakeServer()
-    for name in ("read_identity", "table_names", "ensure_schema"):
+    for name in ("read_identity", "missing", "ensure_schema", "table_health", "resume"):
         monkeypatch.setattr(database, name, partial(getattr(FakeServer, name), server))
     return server
 
@@ -208,6 +221,15 @@ def watch(server: FakeServer, clock: FakeClock, ticker: Ticker) -> Iterator[Call
 
     yield look
     ref.stop()
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """What the log says."""
+    said: list[str] = []
+    sink = logger.add(lambda message: said.append(message.record["message"]))
+    yield said
+    logger.remove(sink)
 
 
 Watch = Callable[[float], list[DatabaseIdentity]]
@@ -237,6 +259,43 @@ def test_a_table_that_was_dropped_is_made_again(watch: Watch, server: FakeServer
     server.tables -= {"samples"}
     watch(5)
     assert server.tables == ALL_TABLES
+
+
+def test_a_table_that_differs_is_said_once_and_the_database_is_told_all_the_same(
+    watch: Watch, server: FakeServer, said: list[str]
+) -> None:
+    server.drift = "samples.value is INT"
+    assert watch(0) == [FIRST]
+    assert [watch(5) for _ in range(3)] == [[], [], []]
+    server.drift = ""
+    watch(5)
+    watch(5)
+    assert [text for text in said if "a" * 8 not in text] == [
+        "the database: samples.value is INT",
+        "the database is back",
+    ]
+
+
+def test_a_suspended_table_is_said_at_once_and_goes_on_by_itself(
+    watch: Watch, server: FakeServer, said: list[str]
+) -> None:
+    watch(0)
+    server.suspended = {"samples", "theirs"}
+    watch(5)
+    assert said[1:] == ["the table samples is suspended, it takes rows and shows none: full"]
+    watch(59)
+    assert server.resumed == []
+    watch(5)
+    watch(5)
+    assert server.resumed == ["samples"]
+    watch(60)
+    assert server.resumed == ["samples", "samples"]
+    server.suspended = {"hourly"}
+    watch(5)
+    assert said[2:] == [
+        "the table hourly is suspended, it takes rows and shows none: full",
+        "the table samples is not suspended any more",
+    ]
 
 
 def test_a_database_that_is_away_changes_nothing_until_it_is_back(watch: Watch, server: FakeServer) -> None:

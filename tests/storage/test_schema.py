@@ -16,6 +16,7 @@ from storage.schema import (
     Step,
     declare_restored,
     ensure_schema,
+    missing,
     read_identity,
     table_names,
 )
@@ -136,6 +137,42 @@ def test_lost_history_is_another_incarnation(database: QuestDB, table: str, more
     assert (again.identity, again.incarnation) == (first.identity, first.incarnation + more)
     assert table in table_names(database)
     assert ensure_schema(database) == again
+
+
+@pytest.mark.parametrize(("column", "more"), [("samples.unit", 1), ("events.text", 1), ("inventory.label", 0)])
+def test_a_dropped_column_is_made_again_and_lost_history_is_another_incarnation(
+    database: QuestDB, column: str, more: int
+) -> None:
+    first = ensure_schema(database)
+    table, name = column.split(".")
+    database.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
+    database.query(f"SELECT wait_wal_table('{table}')")
+    assert missing(database) == {table: (name,)}
+    again = ensure_schema(database)
+    assert (again.identity, again.incarnation) == (first.identity, first.incarnation + more)
+    assert missing(database) == {}
+    assert ensure_schema(database) == again
+    views = database.query("SELECT view_name FROM materialized_views() WHERE view_status = 'invalid'")
+    assert views == []
+
+
+def test_a_dropped_column_of_the_key_is_told_and_nothing_is_sent_again(database: QuestDB) -> None:
+    first = ensure_schema(database)
+    database.execute("ALTER TABLE samples DROP COLUMN sensor")
+    database.query("SELECT wait_wal_table('samples')")
+    for _ in range(2):
+        with pytest.raises(SchemaDrift, match=r"samples\.sensor is missing, not SYMBOL") as told:
+            ensure_schema(database)
+        assert told.value.identity == first
+
+
+def test_a_column_that_a_step_will_add_is_not_lost(database: QuestDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = ensure_schema(database)
+    database.execute("ALTER TABLE samples DROP COLUMN unit")  # it has never been there
+    database.query("SELECT wait_wal_table('samples')")
+    later = Step(1, 2, ("ALTER TABLE samples ADD COLUMN IF NOT EXISTS unit SYMBOL",))
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, later))
+    assert ensure_schema(database).incarnation == first.incarnation
 
 
 ADD = Step(1, 2, ("ALTER TABLE events ADD COLUMN IF NOT EXISTS weight DOUBLE",))
