@@ -10,6 +10,7 @@ from storage.reader import Reader
 from transport.wire import Wire
 from ui.accounts import Accounts
 from ui.operator import Operator, OperatorConfig
+from ui.patience import Patient
 from ui.rest.app import make_app
 from ui.rest.gate import Throttle
 from ui.rest.parts import Parts
@@ -48,6 +49,7 @@ class WebServer:
                 log_config=None,  # what it says goes where everything goes
                 server_header=False,
                 ws="none",
+                http=Patient,
                 timeout_graceful_shutdown=LAST_WORDS,
                 h11_max_incomplete_event_size=16 * 1024,
             )

@@ -12,28 +12,20 @@ from fastapi.responses import FileResponse
 from loguru import logger
 from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from storage import history
 from storage.questdb import DatabaseError
 from ui.rest import past, people, problems, reactors, stream
 from ui.rest.gate import Narrow
+from ui.rest.headers import Guarded
 from ui.rest.parts import Parts
 from ui.rest.problems import Problem, ProblemDetails, may_answer
 
 PAGE = Path(__file__).parent.parent / "page"
 PLACES = ("/", "/reactor/{name}", "/inventory", "/events", "/health", "/people")  # of the page; it has one file
 LOOK_AGAIN, LOOK_SOON = 60.0, 5.0  # seconds between looks for reactors that only the database knows
-HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
-    " form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
 
 
 def make_app(parts: Parts) -> FastAPI:
@@ -55,6 +47,7 @@ def make_app(parts: Parts) -> FastAPI:
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        redirect_slashes=False,  # it would send people to whatever host a request names
     )
     app.state.parts = parts
     api = APIRouter(prefix="/api", responses=may_answer(500))
@@ -82,32 +75,6 @@ def _add_page(app: FastAPI) -> None:
 
 async def _unknown() -> Response:
     raise Problem(404, "there is nothing here")
-
-
-class Guarded:
-    """Adds the headers that keep a browser from being used against its user, and from showing what is old."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        path: str = scope["path"]
-
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
-                if path.startswith("/api/"):
-                    headers.setdefault("Cache-Control", "no-store")
-                elif path.startswith("/page/"):
-                    headers["Cache-Control"] = "no-cache"  # asked for again, and answered with 304
-            await send(message)
-
-        await self._app(scope, receive, guarded)
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Who asks: a person's session in a cookie, or a program's token. And doors that are slow or narrow on purpose.
 
 A session cannot be ridden from another site: its cookie is `SameSite=Strict`, and whatever changes something must come
-from a page of this very origin, which a browser says in `Sec-Fetch-Site` or `Origin` and no page can forge.
+from a page of this very origin, which a browser says in `Sec-Fetch-Site` or `Origin` and no page can forge. Another
+port of this host is the same site, not the same origin: what it asks with a session is refused too.
 """
 
 import asyncio
@@ -43,19 +44,24 @@ async def viewer(
     token: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     session: Annotated[str | None, Depends(_cookie)],
 ) -> Who:
-    """Tell who asks. Raises Problem 401, and 403 for a session that another site uses."""
+    """Tell who asks. Raises Problem 401, and 403 for a session that another site uses.
+
+    `request.state.who` tells it again later, to what takes long: a session may end, a token be removed meanwhile.
+    """
     accounts = accounts_of(request)
-    if token is not None:
-        who = accounts.program(token.credentials)
-    elif session is not None:
-        who = accounts.who(session)
-        if who is not None:
-            see_origin(request)
-    else:
-        who = None
-    if who is None:
+
+    def who() -> Who | None:
+        if token is not None:
+            return accounts.program(token.credentials)
+        return None if session is None else accounts.who(session)
+
+    found = who()
+    if found is None:
         raise Problem(401, "log in, or send a token", headers={"WWW-Authenticate": "Bearer"})
-    return who
+    if found.session:
+        see_origin(request)
+    request.state.who = who
+    return found
 
 
 async def operator(who: Annotated[Who, Depends(viewer)]) -> Who:
@@ -70,11 +76,11 @@ Operator = Annotated[Who, Depends(operator)]
 
 
 def see_origin(request: Request) -> None:
-    """See that a change comes from a page of ours. Raises Problem 403."""
-    if request.method in SAFE:
-        return
+    """See that a change comes from a page of ours, and a look at least from no other's. Raises Problem 403."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    if site is not None:
+    if request.method in SAFE:
+        ours = site in {None, "none", "same-origin"}  # none: typed, or a bookmark
+    elif site is not None:
         ours = site == "same-origin"
     elif origin is not None:
         ours = urlsplit(origin).netloc == request.headers.get("host")

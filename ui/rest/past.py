@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -27,6 +28,8 @@ from ui.rest.problems import Problem, may_answer
 
 router = APIRouter(tags=["history"])
 CHUNK = 1000  # rows that are written at once
+FORMULA = frozenset("=+-@")  # what a cell begins with that is computed
+NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
 FIRST_YEAR, LAST_YEAR = 1970, 2200
 Name = Annotated[str, Query(pattern=NAME)]
 AnyName = Annotated[str, Query(pattern=r"^([a-z][a-z0-9_-]{0,31})?$")]
@@ -277,8 +280,16 @@ def _table(name: str, kind: type[EventRow | SettingChange | Wired], rows: Sequen
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([field.name for field in fields(kind)])
-    writer.writerows(astuple(row) for row in rows)
+    writer.writerows([_cell(value) for value in astuple(row)] for row in rows)
     return Response(buffer.getvalue(), media_type="text/csv", headers=_attached(name))
+
+
+def _cell(value: object) -> object:
+    """Make a text one line, and no formula to a spreadsheet: nodes and people choose labels, addresses, values."""
+    if not isinstance(value, str):
+        return value
+    text = value if value.isprintable() else "".join(one if one.isprintable() else " " for one in value).strip()
+    return f"'{text}" if text[:1] in FORMULA and not NUMBER.fullmatch(text) else text
 
 
 def _as_csv(stack: ExitStack, answer: Answer) -> Iterator[str]:

@@ -15,6 +15,7 @@ from storage.questdb import DatabaseError
 from transport.messages import line
 from ui.accounts import AccountError
 from ui.errors import Declined, NoAnswer, NoManager, OperatorError
+from ui.rest.headers import HEADERS
 from ui.rest.views import Wish
 
 MEDIA = "application/problem+json"
@@ -87,7 +88,7 @@ def install(app: FastAPI) -> None:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     logger.opt(exception=error).error("{} {} failed", request.method, request.url.path)
-    return Problem(500, "this server failed; its log says why").response()
+    return Problem(500, "this server failed; its log says why", headers=HEADERS).response()  # made outside `Guarded`
 
 
 def _problem_of(error: Exception) -> Problem:

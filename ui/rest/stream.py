@@ -83,15 +83,20 @@ class Hub:
         for listener in self._listeners:
             listener.wake(names)
 
-    async def listen(self, names: frozenset[str] | None) -> AsyncIterator[bytes]:
-        """Give the state of these reactors (of all, for none), then what is new, for as long as somebody listens."""
+    async def listen(
+        self, names: frozenset[str] | None, may: Callable[[], object] = lambda: True
+    ) -> AsyncIterator[bytes]:
+        """Give the state of these reactors (of all, for none), then what is new, as long as somebody listens and `may`.
+
+        `may` is asked before each batch, and every `HEARTBEAT` seconds.
+        """
         listener = _Listener(names)
         self._listeners.add(listener)
         self._tell_named()
         try:
             yield _time()
             listener.wake(frozenset(self._twins()))
-            while not self._closed:
+            while not self._closed and may():
                 twins = self._twins()
                 batch = b"".join(self._tell(listener, twins[name]) for name in listener.news if name in twins)
                 listener.news.clear()
@@ -155,4 +160,4 @@ async def stream(
         raise Problem(503, "too many listen already", headers={"Retry-After": "30"})
     names = None if reactor is None else frozenset(reactor)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(hub.listen(names), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(hub.listen(names, request.state.who), media_type="text/event-stream", headers=headers)
