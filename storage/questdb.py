@@ -51,6 +51,10 @@ class Certificates:
         return context
 
 
+class _Answer(msgspec.Struct):
+    dataset: list[tuple[Any, ...]] = []
+
+
 class QuestDB:
     """One server. Thread safe; every call blocks for at most about `timeout` seconds. No retries: callers have them."""
 
@@ -84,7 +88,7 @@ class QuestDB:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a query and return its rows. Timestamps come as ISO 8601 text, doubles that are none as None."""
-        return [tuple(row) for row in self._ask(sql).get("dataset", [])]
+        return self._ask(sql)
 
     def write(self, lines: bytes) -> tuple[int, bytes]:
         """POST line protocol with nanosecond timestamps; returns HTTP status and body. Raises `Unreachable`."""
@@ -111,8 +115,12 @@ class QuestDB:
         finally:
             response.close()
 
-    def _ask(self, sql: str) -> dict[str, Any]:
-        return msgspec.json.decode(self._judge(*self.run(sql)))  # type: ignore[no-any-return]
+    def _ask(self, sql: str) -> list[tuple[Any, ...]]:
+        body = self._judge(*self.run(sql))
+        try:
+            return msgspec.json.decode(body, type=_Answer).dataset
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise Unreachable(f"{self.address} answered what is not QuestDB's: {error}") from error
 
     def _judge(self, status: int, body: bytes) -> bytes:
         """Return a body that is an answer."""
