@@ -1,6 +1,7 @@
 """HTTP for clients that are slow or too many: uvicorn's protocol, with the limits that it leaves to a proxy."""
 
 import asyncio
+import socket
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -8,6 +9,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 MOST_CONNECTIONS = 800  # below the 1,024 files that a process may have where nobody raised it
 LONGEST_REQUEST = 20.0  # seconds from a request's first byte, or from the connection, to its last
 LONGEST_PAUSE = 60.0  # seconds that an answer may wait for somebody who does not read it
+LONGEST_QUEUE = 256 * 1024  # bytes that the kernel keeps for somebody who does not read: 4 MiB unless told
 ASKING = frozenset({h11.IDLE, h11.SEND_BODY})  # the client has not said all of a request yet
 
 
@@ -21,6 +23,7 @@ class Patient(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to wait for a request; when there are too many connections, let go of one."""
         super().connection_made(transport)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LONGEST_QUEUE)
         self._await_request()
         if len(self.connections) > MOST_CONNECTIONS:
             idle = [one for one in self.connections if isinstance(one, Patient) and one.is_idle]

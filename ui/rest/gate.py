@@ -24,6 +24,7 @@ from ui.rest.problems import Problem
 COOKIE = "reactorium"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 MOST_BYTES = 64 * 1024  # of a request's body
+HANG_UP = {"Connection": "close"}  # nobody reads the rest
 FIRST_DELAY, LONGEST_DELAY = 1.0, 16.0  # seconds that a wrong password costs
 FORGIVEN = 900.0  # seconds after which wrong passwords are forgotten
 IN_FLIGHT = 3  # attempts at once for a name from an address
@@ -156,7 +157,7 @@ class Narrow:
         length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         text = f"a request's body may have {MOST_BYTES} bytes"
         if not length.isdigit() or int(length) > MOST_BYTES:
-            await Problem(413, text, headers={"Connection": "close"}).response()(scope, receive, send)
+            await Problem(413, text, headers=HANG_UP).response()(scope, receive, send)
             return
         seen = 0
 
@@ -165,7 +166,7 @@ class Narrow:
             message: dict[str, Any] = dict(await receive())
             seen += len(message.get("body", b""))
             if seen > MOST_BYTES:
-                raise HTTPException(413, text)
+                raise HTTPException(413, text, headers=HANG_UP)
             return message
 
         await self._app(scope, counted, send)
