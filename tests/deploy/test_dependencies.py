@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 CONSTRAINTS = Path("constraints.txt")
 PROJECT = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -61,8 +62,8 @@ def test_every_version_is_named_and_is_the_one_that_runs() -> None:
     assert all(known.values())
     everything = needed("server", "node", "dev")
     assert {name for name in everything if name not in known} == set()
-    here = {name: found.version for name in everything if (found := installed(name))}
-    assert {name: version for name, version in here.items() if known[name] != version} == {}
+    here = {name: Version(found.version) for name in everything if (found := installed(name))}
+    assert {name: version for name, version in here.items() if Version(known[name]) != version} == {}
 
 
 def test_what_we_ship_with_may_be_passed_on() -> None:
