@@ -42,6 +42,7 @@ def run_web(settings: Settings) -> None:
     stop = process.begin(settings, "web", login.password)
     with Folder(folder(settings)):
         _see_that_somebody_may_log_in(settings)
+        warn_of_exposure(settings)
         try:
             wire = Wire(load_or_make(keyring.web_key_file(settings)), SystemClock())
         except KeyFileError as error:
@@ -62,6 +63,15 @@ def _see_that_somebody_may_log_in(settings: Settings) -> None:
             _show(FIRST, password)
     elif not Accounts(_file(settings)).people():
         logger.warning("nobody can log in yet: reactorium password NAME lets somebody in")
+
+
+def warn_of_exposure(settings: Settings) -> None:
+    """Say that passwords cross a network that anybody may listen to."""
+    if not ip_address(settings.web_bind).is_loopback:
+        logger.warning(
+            "the web page listens on {} without TLS: whoever is on the way reads passwords and tokens (docs/web.md)",
+            settings.web_bind,
+        )
 
 
 def make_accounts(settings: Settings) -> str | None:
