@@ -21,7 +21,7 @@ import deploy
 from storage import queries
 from storage.questdb import DatabaseError
 from tests.system.referee import Wired, settle, wiring
-from tests.system.whole import CLOCK, Whole, wait_for
+from tests.system.whole import CLOCK, Whole, title_of, wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 EXAMPLES = Path(deploy.__file__).parent / "examples"
@@ -204,6 +204,12 @@ def test_no_secret_is_in_a_file_or_a_process_list(system: Whole) -> None:
     assert all(len(secret) >= 32 for secret in secrets)
     shown = {"the process list": "\n".join(" ".join(process.cmdline()) for process in system.family()).encode()}
     shown |= {"what up says": "\n".join(system.lines).encode()}
+    for word in ("check", "status"):
+        answer = system.run(word)
+        shown[f"what {word} says"] = (answer.stdout + answer.stderr).encode()
+    for process in system.family():
+        if title_of(process) != "reactorium questdb":  # Java takes its passwords there; only its own user reads them
+            shown[f"environment of {process.pid}"] = "\n".join(process.environ().values()).encode()
     files = [
         path for path in system.state.rglob("*") if path.is_file() and system.state / "questdb/db" not in path.parents
     ]
