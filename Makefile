@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: up test bench trace named chromium nginx clean
+.PHONY: up test bench soak trace named chromium nginx clean
 
 up: .venv/server
 	@$(BIN)/reactorium up
@@ -21,6 +21,16 @@ test: .venv/dev chromium nginx
 
 bench: .venv/dev
 	$(BIN)/python -m bench
+
+# An hour of faults (tests/faults/), a thousand kills, ten million frames; make soak SECONDS=600 SEED=7 REACTORS=6 KILLS=0 FRAMES=0
+soak: SECONDS := 3600
+soak: SEED := $(shell date +%s)
+soak: REACTORS := 3
+soak: KILLS := 1000
+soak: FRAMES := 10000000
+soak: .venv/dev
+	@$(BIN)/python -m tests.faults.soak --seconds $(SECONDS) --seed $(SEED) --reactors $(REACTORS) \
+	  --kills $(KILLS) --frames $(FRAMES) $(if $(REPLAY),--replay "$(REPLAY)")
 
 trace: named .venv/dev
 	@$(BIN)/python -m tests.system.trace "$(FILE)"

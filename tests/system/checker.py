@@ -5,11 +5,13 @@ database holds is what the system made of it. Everything here is pure and gives 
 well.
 
 What may be missing, exactly: of each sensor and each `kill -9` of its reactor, the last reading that the circuit was
-asked for before the kill, if it was delivered. It may have been on its way from the circuit to the spool. Nothing else.
+asked for before the kill, if it was delivered. It may have been on its way from the circuit to the spool. Nothing else,
+unless the way between circuit and reactor was itself disturbed: such a time is `Blurred`.
 """
 
 import itertools
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +19,7 @@ from hardware.vessel.journal import Entry
 
 READING = re.compile(r"RT?(,.*)?", re.IGNORECASE)  # not what a serial circuit says unasked before its reactor comes
 MISSED = re.compile(r"(\d+) samples missed")
-SLACK = 0.5  # seconds between making a reactor's schedule and its `started`
+SLACK = 0.001  # seconds: dates are rounded, and a tick begins with its reactor
 TAIL = 5  # rows: not all of them are later than an interval
 
 Values = tuple[float | None, ...]
@@ -46,6 +48,28 @@ class Tick:
 
     taken_us: int
     values: Values | None
+
+
+@dataclass(frozen=True, slots=True)
+class Blurred:
+    """Times (CLOCK_BOOTTIME) in which journal and rows need not be of one mind: the vessel itself was at fault.
+
+    `wall_us` is what is added to that clock's microseconds to have those since 1970.
+    """
+
+    spans_ns: Sequence[tuple[int, int]] = ()
+    wall_us: int = 0
+
+    def covers(self, ns: int) -> bool:
+        """Whether it was then."""
+        return any(begin <= ns <= end for begin, end in self.spans_ns)
+
+    def covers_us(self, us: int) -> bool:
+        """The same for microseconds since 1970."""
+        return self.covers((us - self.wall_us) * 1000)
+
+
+NOTHING_BLURRED = Blurred()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,32 +113,51 @@ def missed(events: Iterable[tuple[int, str]]) -> list[Missed]:
 
 
 def compare(
-    delivered: Sequence[Delivery], ticks: Sequence[Tick], kills_ns: Iterable[int], *, until_ns: int | None = None
+    delivered: Sequence[Delivery],
+    ticks: Sequence[Tick],
+    ends_ns: Iterable[int],
+    *,
+    until_ns: int | None = None,
+    blurred: Blurred = NOTHING_BLURRED,
 ) -> list[str]:
     """Compare value by value, in order. `until_ns`: what was asked later is not looked at; none: all of both sides.
 
-    `kills_ns` (CLOCK_BOOTTIME) are the moments at which the reactor was killed.
+    `ends_ns` (CLOCK_BOOTTIME) are the moments at which the reactor was killed.
     """
-    rows = [tick.values for tick in ticks if tick.values is not None]
-    doomed = _doomed(delivered, kills_ns)
+    rows = [tick for tick in ticks if tick.values is not None]
+    doomed = _doomed(delivered, ends_ns)
     history = [
         one for one in enumerate(delivered) if one[1].values and (until_ns is None or one[1].asked_ns <= until_ns)
     ]
-    for lost in _subsets([number for number, _ in history if number in doomed]):
-        left = [one.values for number, one in history if number not in lost]
-        if left == (rows if until_ns is None else rows[: len(left)]):
+    reached = _past_free({0}, rows, blurred)  # rows that may have been passed when so much of the history has
+    for number, one in history:
+        passed = {row + 1 for row in reached if row < len(rows) and rows[row].values == one.values}
+        if number in doomed or blurred.covers(one.asked_ns):
+            passed |= reached
+        if not passed:
+            break
+        reached = _past_free(passed, rows, blurred)
+    else:
+        if until_ns is not None or len(rows) in reached:
             return []
-    return [_difference([one.values for _, one in history], rows, len(doomed))]
+    return [_difference([one.values for _, one in history], [row.values or () for row in rows], len(doomed))]
 
 
-def _doomed(delivered: Sequence[Delivery], kills_ns: Iterable[int]) -> set[int]:
-    """Find what was asked for last before each kill."""
-    return {sum(one.asked_ns <= kill_ns for one in delivered) - 1 for kill_ns in kills_ns}
+def _past_free(reached: set[int], rows: Sequence[Tick], blurred: Blurred) -> set[int]:
+    """Add what is reached by passing rows that need no delivery."""
+    found = set(reached)
+    for row in reached:
+        later = row
+        while later < len(rows) and blurred.covers_us(rows[later].taken_us):
+            later += 1
+            found.add(later)
+    return found
 
 
-def _subsets(numbers: Sequence[int]) -> Iterable[frozenset[int]]:
-    for count in range(len(numbers) + 1):
-        yield from map(frozenset, itertools.combinations(numbers, count))
+def _doomed(delivered: Sequence[Delivery], ends_ns: Iterable[int]) -> set[int]:
+    """Find what was asked for last before each end."""
+    asked = [one.asked_ns for one in delivered]
+    return {bisect_right(asked, end_ns) - 1 for end_ns in ends_ns}
 
 
 def _difference(delivered: Sequence[Values], rows: Sequence[Values], kills: int) -> str:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hardware.buses.address import I2cAddress, UartAddress, parse
@@ -11,7 +11,7 @@ from hardware.vessel import config as vessel_files
 from hardware.vessel.journal import entries
 from storage import queries
 from storage.questdb import DatabaseError, literal
-from tests.system.checker import Missed, Quantity, Tick, compare, deliveries, missed, silent_ticks
+from tests.system.checker import Blurred, Missed, Quantity, Tick, compare, deliveries, missed, silent_ticks
 from tests.system.whole import CLOCK, Whole
 
 SETTLED = 90.0  # seconds until rows and journals must agree
@@ -29,6 +29,21 @@ class Wired:
     circuit: str | None
     quantities: tuple[Quantity, ...]
     interval: float  # seconds between two samples
+
+
+@dataclass(frozen=True, slots=True)
+class Hazards:
+    """What was done to a system beside the kills that `Whole` knows of.
+
+    `blurred_ns`: when the vessel's end of a reactor's circuit was disturbed. `restarts`: reactors were ended by others,
+    too, so that each `started` counts as an end.
+    """
+
+    blurred_ns: Mapping[tuple[str, str], Sequence[tuple[int, int]]] = field(default_factory=dict)
+    restarts: bool = False
+
+
+NONE = Hazards()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +121,9 @@ def _tick(wired: Wired, of: Mapping[str, tuple[int, float | None, str]]) -> Tick
     return Tick(max(us for us, _, _ in cells), None if failed else tuple(value for _, value, _ in cells))
 
 
-def mistakes(whole: Whole, wired: Sequence[Wired], until_ns: int | None) -> list[str]:
+def mistakes(whole: Whole, wired: Sequence[Wired], until_ns: int | None, hazards: Hazards) -> list[str]:
     """Everything that is wrong with what is in the database now."""
+    wall_us = CLOCK.wall_us() - CLOCK.monotonic_ns() // 1000
     found = [f"missing by number: {gap}" for gap in queries.sample_gaps(whole.database)]
     found += [f"missing by number: {gap}" for gap in queries.event_gaps(whole.database)]
     journals = {path: list(entries(path)) for path in {one.journal for one in wired if one.circuit}}
@@ -116,19 +132,22 @@ def mistakes(whole: Whole, wired: Sequence[Wired], until_ns: int | None) -> list
         told = history(whole, reactor, ours)
         if len(told.spools) != 1:
             found.append(f"{reactor}: {len(told.spools)} spools")
-        kills = whole.kills_ns.get(f"reactorium reactor {reactor}", [])
+        ends = list(whole.kills_ns.get(f"reactorium reactor {reactor}", []))
+        if hazards.restarts:
+            ends += [(us - wall_us) * 1000 for us in told.started_us]
         for one in ours:
             problems = silent_ticks(told.started_us, told.ticks[one.sensor], told.missed[one.sensor], one.interval)
             if one.circuit:
                 delivered = deliveries(journals[one.journal], one.circuit, one.quantities)
                 if not any(reading.values for reading in delivered):
                     problems.append("nothing was delivered")
-                problems += compare(delivered, told.ticks[one.sensor], kills, until_ns=until_ns)
+                blurred = Blurred(hazards.blurred_ns.get((reactor, one.circuit), ()), wall_us)
+                problems += compare(delivered, told.ticks[one.sensor], ends, until_ns=until_ns, blurred=blurred)
             found += [f"{reactor} {one.sensor}: {problem}" for problem in problems]
     return found
 
 
-def settle(whole: Whole, wired: Sequence[Wired], *, over: bool = False) -> float:
+def settle(whole: Whole, wired: Sequence[Wired], *, over: bool = False, hazards: Hazards = NONE) -> float:
     """Wait until everything delivered up to now is in the database as it was delivered, and nothing else is.
 
     `over`: nothing more is delivered, so that both sides are equal to the last row. Returns the seconds that it took.
@@ -137,7 +156,7 @@ def settle(whole: Whole, wired: Sequence[Wired], *, over: bool = False) -> float
     until_ns = None if over else CLOCK.monotonic_ns()
     while True:
         try:
-            found = mistakes(whole, wired, until_ns)
+            found = mistakes(whole, wired, until_ns, hazards)
         except DatabaseError as error:
             found = [str(error)]
         if not found:

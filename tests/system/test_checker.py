@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from hardware.vessel.journal import Entry
-from tests.system.checker import Delivery, Missed, Quantity, Tick, compare, deliveries, missed, silent_ticks
+from tests.system.checker import Blurred, Delivery, Missed, Quantity, Tick, compare, deliveries, missed, silent_ticks
 
 SECOND = 1_000_000_000
 PH = (Quantity("ph", 0.0, 14.0),)
@@ -65,6 +65,28 @@ def test_what_comes_later_is_not_looked_at() -> None:
     assert compare(history, rows(7.0, 7.1), [], until_ns=SECOND) == []
     assert compare(history, rows(7.0, 7.1, 7.2), [], until_ns=SECOND) == []
     assert compare(history, rows(7.0), [], until_ns=SECOND) != []
+
+
+BLURRED = Blurred([(SECOND, 2 * SECOND)], 0)
+
+
+@pytest.mark.parametrize("stored", [(7.0, 7.1, 7.2, 7.3), (7.0, 7.3), (7.0, 9.9, 7.2, 7.3)])
+def test_while_the_vessel_is_disturbed_both_sides_may_differ(stored: Sequence[float]) -> None:
+    kept = [Tick(us, (value,)) for us, value in zip((0, 1_000_000, 1_500_000, 3_000_000), stored, strict=False)]
+    kept[-1] = Tick(3_000_000, kept[-1].values)
+    assert compare(delivered(7.0, 7.1, 7.2, 7.3), kept, [], blurred=BLURRED) == []
+
+
+@pytest.mark.parametrize("stored", [(7.1, 7.2, 7.3), (7.0, 7.1, 7.2), (7.0, 7.1, 7.2, 9.9)])
+def test_before_and_after_they_may_not(stored: Sequence[float]) -> None:
+    assert compare(delivered(7.0, 7.1, 7.2, 7.3), rows(*stored), [], blurred=BLURRED) != []
+
+
+def test_many_kills_take_no_longer() -> None:
+    history = delivered(*range(2000))
+    ends = range(SECOND + 1, 1500 * SECOND, 3 * SECOND)
+    assert compare(history, rows(*(value for value in range(2000) if value % 3 != 1)), ends) != []  # after the last end
+    assert compare(history[:1500], rows(*(value for value in range(1500) if value % 3 != 1)), ends) == []
 
 
 def entry(do: str, command: str, answer: str = "", *, ns: int = 0, reading: bool = False) -> Entry:

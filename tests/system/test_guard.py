@@ -14,8 +14,8 @@ import pytest
 from hardware.vessel.client import send
 from tests.system.guarded import CLOCK, WITHIN, Guarded, is_gone, wait_for
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 KILLS = int(os.environ.get("GUARD_KILLS", "20"))  # more of them prove more, and take 2 s each
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300 + 10 * KILLS)]
 SWITCHED = ("heater", "light", "air")  # what the file switches on
 ALL = (*SWITCHED, "acid", "base")
 ACID = 0x67

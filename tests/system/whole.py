@@ -54,7 +54,7 @@ class Whole:
         self.folder = folder
         self.state = folder / "state"
         self.coordinator = f"tcp://127.0.0.1:{coordinator}"
-        self._http = http
+        self.questdb_port = http
         self.lines: deque[str] = deque()
         self.variables: dict[str, object] = {
             "STATE_DIR": self.state,
@@ -66,6 +66,7 @@ class Whole:
             "WEB_PORT": web,
             **variables,
         }
+        self.others: dict[str, str] = {}  # variables that are not reactorium's
         self.kills_ns: dict[str, list[int]] = {}  # by process title
         self._said = threading.Condition()
         self._up: subprocess.Popen[str] | None = None
@@ -79,7 +80,7 @@ class Whole:
     @property
     def environment(self) -> dict[str, str]:
         others = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
-        return others | {f"{PREFIX}{name}": str(value) for name, value in self.variables.items()}
+        return others | self.others | {f"{PREFIX}{name}": str(value) for name, value in self.variables.items()}
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run another command of the same system to its end."""
@@ -103,6 +104,7 @@ class Whole:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            process_group=0,  # Ctrl-C in the terminal of whoever tests is not for it
         )
         self._reader = threading.Thread(target=self._read, args=[self._up], daemon=True)
         self._reader.start()
@@ -228,7 +230,7 @@ class Whole:
         """Its database, as the owner."""
         if self._database is None:
             owner = load_or_make_logins(self.state / "questdb-logins.toml").owner
-            self._database = QuestDB(f"http://127.0.0.1:{self._http}", owner.user, owner.password, ANSWER)
+            self._database = QuestDB(f"http://127.0.0.1:{self.questdb_port}", owner.user, owner.password, ANSWER)
         return self._database
 
     @property
