@@ -129,27 +129,28 @@ class Faults:
                 seconds = (self._clock.monotonic_ns() - fault.since_ns) / SECOND
                 self._event(source, "fault", f"over after {seconds:.0f} s: {fault.text}")
 
-    def event(self, source: str, kind: str, text: str) -> None:
-        """Keep an event that is no fault with an end: told every time."""
+    def event(self, source: str, kind: str, text: str, at_ns: int | None = None) -> None:
+        """Keep an event that is no fault with an end: told every time. `at_ns`: when it was, if not now."""
         with self._lock:
-            self._event(source, kind, text)
+            self._event(source, kind, text, at_ns)
 
     def current(self) -> list[str]:
         """Say what is wrong now, one short line each."""
         with self._lock:
             return [line(f"{source}: {fault.text}") for (source, _), fault in self._faults.items() if fault.on]
 
-    def _event(self, source: str, kind: str, text: str) -> None:
+    def _event(self, source: str, kind: str, text: str, at_ns: int | None = None) -> None:
         """Two events of one source and kind never share a microsecond: the database would keep one of them."""
-        self._stamp_ns = max(self._clock.monotonic_ns(), self._stamp_ns + MICROSECOND)
+        self._stamp_ns = max(self._clock.monotonic_ns() if at_ns is None else at_ns, self._stamp_ns + MICROSECOND)
         self._keep(Event(self._reactor, source, kind, line(text), self._stamp_ns))
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What every actor of one reactor shares."""
+    """What every actor of one reactor shares. It started at `began_ns`, the first tick of all its sensors."""
 
     reactor: str
+    began_ns: int
     clock: Clock
     ticker: Ticker
     timebase: Timebase

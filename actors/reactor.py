@@ -106,6 +106,7 @@ class Reactor(Keeper):
         self._proof = self._ticker.alarm(lambda: tell(self.actor_ref, Prove()))
         self._around = Around(
             reactor=config.name,
+            began_ns=clock.monotonic_ns(),
             clock=clock,
             ticker=self._ticker,
             timebase=Timebase(outside.boot, outside.disciplined),
@@ -122,9 +123,10 @@ class Reactor(Keeper):
     def on_start(self) -> None:
         """Say that we started and why, take over from the guard, and start the children."""
         self._ticker.start()
+        faults = self._around.faults
+        faults.event("reactor", "started", f"reactorium {self._outside.software}", self._around.began_ns)
         for text in self._outside.guard.news:
-            self._around.faults.event("reactor", "guard", text)
-        self._around.faults.event("reactor", "started", f"reactorium {self._outside.software}")
+            faults.event("reactor", "guard", text)
         self._expect()
         self._outside.guard.take_over()
         super().on_start()

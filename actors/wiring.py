@@ -104,8 +104,8 @@ class Workbench:
         if (config.address, config.compensation) != (sensor.address, sensor.compensation):
             driver = self._makers.sensor(config)
         self._around.live.expect(sensor.name, stale_after(config))
-        origin_ns = self._around.clock.monotonic_ns()
-        return Wired(config, driver, Schedule(origin_ns, config.live_interval, config.sample_interval)), remaker
+        schedule = Schedule(self._around.began_ns, config.live_interval, config.sample_interval)
+        return Wired(config, driver, schedule), remaker
 
     def _asking(self, remaker: Remaker, inventory: Inventory) -> Asking:
         name = remaker.config.name

@@ -142,6 +142,7 @@ def _around(ticker: Ticker) -> Around:
     """Make what a reactor's actors share."""
     return Around(
         reactor="reactor",
+        began_ns=CLOCK.monotonic_ns(),
         clock=CLOCK,
         ticker=ticker,
         timebase=Timebase(boot_id(), lambda: True),

@@ -132,7 +132,8 @@ def events(  # noqa: PLR0913 - each narrows it
     where = _where(reactor=reactor, source=source, kind=kind)
     if text:
         where += f" AND strpos(lower(source || ' ' || text), {literal(text.lower())}) > 0"
-    sql = f"SELECT ts, reactor, source, kind, text FROM events WHERE {_span(span)}{where}{_newest(page)}"
+    columns = "ts, reactor, source, kind, coalesce(text, '') text"  # none where the column was made again
+    sql = f"SELECT {columns} FROM events WHERE {_span(span)}{where}{_newest(page)}"
     return [EventRow(*row) for row in _rows(reader, sql)]
 
 

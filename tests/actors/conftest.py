@@ -100,6 +100,7 @@ def make_around(clock: Clock, kept: Kept, *, reactor: str = "tank", kernel: Kern
     """What the actors of a reactor share; events are collected in `kept`."""
     return Around(
         reactor=reactor,
+        began_ns=clock.monotonic_ns(),
         clock=clock,
         ticker=Ticker(clock),
         timebase=Timebase("boot", kernel or Kernel()),

@@ -37,6 +37,7 @@ class Board:
         self.spool = Spool(self.path, clock=self.clock, boot="boot", limit=10_000_000, retention=600)
         self.around = Around(
             reactor="tank",
+            began_ns=self.clock.monotonic_ns(),
             clock=self.clock,
             ticker=ticker,
             timebase=Timebase("boot", self.kernel),

@@ -407,9 +407,9 @@ def test_it_takes_over_from_its_guard_tells_of_it_and_gives_proof(
     assert before == [0]
     _, events = rows(tmp_path)
     assert [(row.source, row.kind, row.text) for row in events][:3] == [
+        ("reactor", "started", "reactorium 1.2.3"),
         ("reactor", "guard", "the reactor was killed"),
         ("reactor", "guard", "and ended"),
-        ("reactor", "started", "reactorium 1.2.3"),
     ]
 
 
