@@ -135,6 +135,7 @@ class Coordinator(Kept):
             allow=self._peer_of,
             accept=ACCEPT,
             deliver=self._deliver,
+            busy=self.is_behind,
         )
         logger.info("listens on {}", self._listener.endpoint)
         self._set_alarm()
@@ -265,6 +266,8 @@ class Coordinator(Kept):
         allow = self._folder.changed()
         if allow is not None:
             self._allow = allow
+            if self._listener is not None:
+                self._listener.weed()
 
     def _set_alarm(self) -> None:
         self._alarm.set(self._clock.monotonic_ns() + round(TICK * SECOND))

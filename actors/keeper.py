@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pykka
 from loguru import logger
@@ -19,11 +19,15 @@ from loguru import logger
 from actors.ticker import SECOND, Alarm, Ticker
 from hardware.clock import Clock
 
+if TYPE_CHECKING:
+    from queue import Queue
+
 FIRST_PAUSE = 1.0  # seconds before the first restart; doubled with each death
 LONGEST_PAUSE = 60.0
 STEADY = 60.0  # seconds alive after which earlier deaths are forgotten
 STOP_TIMEOUT = 8.0  # seconds that all children together get to end
 STOP_LEAST = 1.0  # and each at least, however long the others took
+MOST_WAITING = 4  # messages in an inbox before whoever can holds back more; of a listener, each is a whole batch
 HELD = 1000  # messages held for a child between its death and its restart
 
 
@@ -71,6 +75,10 @@ class Kept(pykka.ThreadingActor):
     @abstractmethod
     def handle(self, message: object) -> object:
         """Do what a message says; its result answers an `ask`."""
+
+    def is_behind(self) -> bool:
+        """Tell whether so much waits for it that it should be brought nothing more for now. Any thread."""
+        return cast("Queue[object]", self.actor_inbox).qsize() > MOST_WAITING
 
     def release(self) -> None:
         """Let go of what `begin` and `handle` took, even half taken."""

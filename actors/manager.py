@@ -133,6 +133,7 @@ class Manager(Kept):
                 allow=self._peer_of,
                 accept=ACCEPT,
                 deliver=self._deliver,
+                busy=self.is_behind,
             )
         except EndpointError as error:
             logger.error("{}", error)
@@ -220,6 +221,8 @@ class Manager(Kept):
         if allow is not None:
             self._allow = AllowList.from_message(allow)
             self._desk.names = frozenset(peer.name for peer in allow.peers if peer.role == "reactor")
+            if self._listener is not None:
+                self._listener.weed()
         if database is not None:
             self._desk.move_to(database)
             self._outbox.address = database.address
@@ -291,6 +294,7 @@ class Manager(Kept):
             "stale": (self._twins.count("stale", now), "reactors"),
             "reports": (self._reports, "1"),
             "refused": (refused, "1"),
+            "denied": (self._wire.denied, "1"),
             "dropped": (self._outbox.dropped, "rows"),
             "load": (self._meter.load(), "%"),
             "memory": (self._meter.memory(), "MiB"),

@@ -17,6 +17,7 @@ from transport.messages import Error, Header, Message
 from transport.zap import Gate
 
 BATCH = 256  # messages that one poll hands on at most, so that no socket starves the others
+BATCH_SIZE = 1 << 20  # bytes of them, after which it stops too
 NOBLOCK = int(zmq.NOBLOCK)  # as numbers: pyzmq's enumerations cost more than the call
 NOBLOCK_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
 T = TypeVar("T")

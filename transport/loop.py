@@ -71,9 +71,9 @@ class Loop:
         self._poller.register(source, zmq.POLLIN)
 
     def unwatch(self, source: Source) -> None:
-        """Watch `source` no more."""
-        del self._handlers[source]
-        self._poller.unregister(source)
+        """Watch `source` no more; harmless when it is not."""
+        if self._handlers.pop(source, None) is not None:
+            self._poller.unregister(source)
 
     def alarm(self, owner: object, at_ns: int, action: Callable[[], None]) -> None:
         """Run `action` at `at_ns` of the monotonic clock; an owner has one alarm."""

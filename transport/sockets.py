@@ -20,6 +20,7 @@ HEARTBEAT_TIMEOUT_MS = 6000
 HANDSHAKE_MS = 3000
 CONNECT_MS = 3000
 MAX_FILES = 65_536
+EVENTS = 256  # that one poll takes in at most
 BACKLOG = 4096  # a whole fleet comes back at once; the kernel caps it at net.core.somaxconn
 
 Options = dict[zmq.SocketOption, int | bytes]
@@ -39,7 +40,7 @@ _LISTENING: Options = {
     zmq.ROUTER_MANDATORY: 1,  # an unknown route is an error, not silence
     zmq.ROUTER_HANDOVER: 0,
     zmq.SNDHWM: 200,
-    zmq.RCVHWM: 100,  # of each peer: what one that never stops talking can make us hold
+    zmq.RCVHWM: 20,  # of each peer: what one that never stops talking can make us hold, each as large as it may be
     zmq.BACKLOG: BACKLOG,
     zmq.CURVE_SERVER: 1,
     zmq.ZAP_ENFORCE_DOMAIN: 1,  # without it a missing ZAP handler lets every key in
@@ -113,6 +114,7 @@ class Watched:
         on_event: Callable[[int, int], None],
     ) -> None:  # fmt: skip
         self._loop = loop
+        self._on_message = on_message
         self._on_event = on_event
         self.socket = socket
         try:
@@ -121,6 +123,7 @@ class Watched:
             socket.close()
             raise
         self._monitor.linger = 0
+        self._monitor.rcvhwm = 0  # libzmq would wait for room with a lock held that `close` needs, for ever
         address = f"inproc://monitor-{next(_numbers)}"
         socket.monitor(address, events)
         self._monitor.connect(address)
@@ -128,12 +131,24 @@ class Watched:
         loop.watch(socket, on_message)
 
     def _tell(self) -> None:
-        """Hand on one event, its number and value: the handler may close this."""
-        event, value = struct.unpack("=HI", self._monitor.recv_multipart()[0])
-        self._on_event(event, value)
+        """Hand on what happened, each event by its number and value: the handler may close this."""
+        for _ in range(EVENTS):
+            try:
+                event, value = struct.unpack("=HI", self._monitor.recv_multipart(zmq.NOBLOCK)[0])
+            except zmq.Again:
+                return
+            self._on_event(event, value)
+            if self._monitor.closed:
+                return
+
+    def pause(self, until_ns: int) -> None:
+        """Look at no message until then, on the monotonic clock; libzmq takes in what it has room for."""
+        self._loop.unwatch(self.socket)
+        self._loop.alarm(self.socket, until_ns, lambda: self._loop.watch(self.socket, self._on_message))
 
     def close(self) -> None:
         """Close both; what is still queued is dropped."""
+        self._loop.disarm(self.socket)
         for watched in (self.socket, self._monitor):
             self._loop.unwatch(watched)
         self.socket.monitor(None, 0)

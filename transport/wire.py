@@ -45,7 +45,7 @@ class Wire:
 
     @property
     def denied(self) -> int:
-        """How many handshakes were refused for their key."""
+        """How many got no further than the handshake: their key is not allowed, or they have none."""
         return self._common.gate.denied
 
     def is_alive(self) -> bool:
@@ -69,18 +69,19 @@ class Wire:
         allow: Callable[[str], Peer | None],
         accept: Mapping[Role, Types],
         deliver: Callable[[list[Received]], None],
+        busy: Callable[[], bool] = lambda: False,
     ) -> Listener:
         """Bind a ROUTER to `tcp://ADDRESS:PORT`; port `*` takes a free one, which `Listener.endpoint` names.
 
         `allow` tells whose a public key is and is asked for every handshake and every message, so that a key taken
-        off the list is heard no more. `accept` says what each role may send here; a role that is not in it gets no
-        handshake.
+        off the list is heard no more; `Listener.weed` cuts its holder off. `accept` says what each role may send here;
+        a role that is not in it gets no handshake. While the owner is `busy` nothing is read.
 
         Raises:
             EndpointError: the port is taken, or the address malformed or not this machine's.
         """
         return self._common.loop.call(
-            lambda: Listener(self._common, endpoint, allow=allow, accept=accept, deliver=deliver)
+            lambda: Listener(self._common, endpoint, allow=allow, accept=accept, deliver=deliver, busy=busy)
         )
 
     def connect(

@@ -9,13 +9,12 @@ import zmq
 from zmq.utils import z85
 
 from transport.complaints import Complaints
-from transport.keys import Peer
 
 ENDPOINT = "inproc://zeromq.zap.01"  # fixed by RFC 27
 VERSION = b"1.0"
 REQUEST_FRAMES = 9  # two of the ROUTER's envelope, then version, id, domain, address, identity, mechanism, one key
 
-Ask = Callable[[str], Peer | None]
+Ask = Callable[[str], bool]
 
 
 class Gate:
@@ -30,7 +29,7 @@ class Gate:
         self.socket.bind(ENDPOINT)
 
     def guard(self, domain: bytes, ask: Ask) -> None:
-        """Let into `domain` whom `ask` knows by the key."""
+        """Let into `domain` whose key `ask` finds welcome."""
         self._domains[domain] = ask
 
     def forget(self, domain: bytes) -> None:
@@ -52,11 +51,15 @@ class Gate:
         ask = self._domains.get(domain)
         if ask is not None and mechanism == b"CURVE" and len(request) == REQUEST_FRAMES:
             key = z85.encode(request[8])
-            if ask(key.decode()) is not None:
+            if ask(key.decode()):
                 return b"200", b"OK", key, b""
-            self.denied += 1
-            self._complaints.note(f"stranger at {address.decode()}", f"key {key.decode()} is not allowed")
+            self.turn_away(address.decode(), f"key {key.decode()} is not allowed")
         return b"400", b"not allowed", b"", b""
+
+    def turn_away(self, address: str, why: str) -> None:
+        """Count who got no further than the handshake, and name the address, if it is known."""
+        self.denied += 1
+        self._complaints.note(f"stranger at {address or 'an address that left at once'}", why)
 
     def close(self) -> None:
         """Stop answering."""

@@ -8,7 +8,7 @@ from deploy.grafana.shared import NEWEST, newest, own
 MANAGERS = f"""
     SELECT * FROM (
       SELECT reactor AS manager, datediff('s', max(ts), $__timeTo()) AS age,
-             {newest("attached", "stale", "reports", "refused", "dropped", "load", "memory")}
+             {newest("attached", "stale", "reports", "refused", "denied", "dropped", "load", "memory")}
       FROM ({NEWEST})
       GROUP BY reactor
     )

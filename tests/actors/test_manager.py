@@ -56,10 +56,14 @@ class FakeListener(Listener):
         self.allow = allow
         self.deliver = deliver
         self.said: list[Outgoing] = []
+        self.weeded = 0
         self.closed = False
 
     def send(self, batch: Iterable[Outgoing]) -> None:
         self.said += batch
+
+    def weed(self) -> None:
+        self.weeded += 1
 
     def close(self) -> None:
         self.closed = True
@@ -77,6 +81,10 @@ class FakeWire(Wire):
         self.connections: list[FakeConnection] = []
         self.listeners: list[FakeListener] = []
 
+    @property
+    def denied(self) -> int:
+        return 7
+
     def listen(
         self,
         endpoint: str,
@@ -84,8 +92,10 @@ class FakeWire(Wire):
         allow: Callable[[str], Peer | None],
         accept: Mapping[messages.Role, Types],
         deliver: Callable[[list[Received]], None],
+        busy: Callable[[], bool] = lambda: False,
     ) -> Listener:
         assert set(accept) == {"reactor", "operator"}
+        assert not busy()
         if self.taken:
             raise EndpointError(f"cannot listen on {endpoint}: it is not this machine's")
         self.listeners.append(FakeListener(self.clock, allow, deliver))
@@ -180,6 +190,14 @@ def test_who_may_speak_outlives_the_coordinator(known: Stage, wire: FakeWire) ->
     assert wire.listeners[0].allow(KEY) is not None
 
 
+def test_another_list_cuts_off_whom_it_does_not_name(known: Stage, wire: FakeWire) -> None:
+    before = wire.listeners[0].weeded
+    known.bring(Alive(known=True))
+    assert wire.listeners[0].weeded == before
+    known.bring(Alive(known=True, allow=NOBODY))
+    assert wire.listeners[0].weeded == before + 1
+
+
 def test_it_tells_whom_it_has_and_which_list(known: Stage, wire: FakeWire) -> None:
     wire.listeners[0].bring(Attach(epoch=4, label="", software="1", sensors=[]))
     known.wait(6)
@@ -234,7 +252,7 @@ def test_its_own_numbers_are_readings_once_it_has_a_name(stage: Stage, wire: Fak
     readings, _ = stage.outbox.take()
     assert {(row.reactor, row.sensor) for row in readings} == {("host-3", "self")}
     numbers = {row.quantity: row.value for row in readings}
-    assert (numbers["attached"], numbers["stale"]) == (1.0, 0.0)
+    assert (numbers["attached"], numbers["stale"], numbers["denied"]) == (1.0, 0.0, 7.0)
     stage.wait(4)
     assert stage.outbox.take() == ([], [])
     stage.wait(1)

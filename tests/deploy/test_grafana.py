@@ -137,7 +137,7 @@ def test_every_quality_has_a_colour() -> None:
 def test_what_is_asked_of_a_process_is_what_it_reports() -> None:
     reported = {quantity.name: quantity.unit for quantity in SelfSensor.descriptor.quantities}
     asked = {name for _, sql in QUERIES for name in re.findall(r"sensor = 'self' AND quantity = '(\w+)'", sql)}
-    assert asked - {"stale", "reports"} <= set(reported)  # those two are a manager's
+    assert asked - {"stale", "reports", "denied"} <= set(reported)  # those three are a manager's
     assert reported["attached"] != "reactors"  # the unit tells a manager's from a reactor's
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from loguru import logger
 
-from transport.complaints import MAX_CULPRITS, PER_WINDOW, WINDOW_NS, Complaints
+from transport.complaints import MAX_CULPRITS, MOST_LINES, PER_WINDOW, WINDOW_NS, Complaints
 
 
 class Standing:
@@ -57,3 +57,24 @@ def test_culprits_are_remembered_up_to_a_limit_the_oldest_forgotten_first() -> N
         complaints.note(f"stranger {number}", "malformed")
     assert complaints.note("first", "malformed")
     assert len(complaints._tallies) == MAX_CULPRITS
+
+
+def test_however_many_they_are_so_many_lines_a_minute_and_no_more(said: list[str]) -> None:
+    clock = Standing()
+    complaints = Complaints(clock)
+    for number in range(5 * MOST_LINES):
+        assert complaints.note(f"stranger at {number}", "no key")  # each may still have its answer
+    assert len(said) == MOST_LINES
+    clock.now_ns = WINDOW_NS
+    complaints.note("tank-1", "malformed")
+    assert said[MOST_LINES:] == [f"{4 * MOST_LINES} more faults of others since", "tank-1: malformed"]
+
+
+def test_faults_are_counted_for_a_minute() -> None:
+    clock = Standing()
+    complaints = Complaints(clock)
+    for _ in range(100):
+        complaints.note("tank-1", "malformed")
+    assert (complaints.count("tank-1"), complaints.count("tank-2")) == (100, 0)
+    clock.now_ns = WINDOW_NS
+    assert complaints.count("tank-1") == 0

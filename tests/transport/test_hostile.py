@@ -3,18 +3,22 @@
 import random
 import resource
 import socket
+import threading
+from contextlib import suppress
 
+import pytest
 import zmq
 
-from tests.transport.world import PATIENCE, World, message_in
+from tests.transport.world import PATIENCE, World, eventually, message_in
 from transport.complaints import PER_WINDOW
 from transport.envelope import encode
 from transport.keys import KeyPair
 from transport.links import BATCH
+from transport.listener import TOO_MANY
 from transport.loop import Loop
 from transport.messages import Ack, Backlog, Hello, Reading, Status
 from transport.sockets import Watched
-from transport.wire import Outgoing
+from transport.wire import Down, Outgoing, Up
 
 STATUS = Status(
     now_us=5,
@@ -72,7 +76,8 @@ def mutated(source: random.Random, frames: list[bytes]) -> list[bytes]:
     return frames
 
 
-def test_ten_thousand_mutated_messages_harm_nobody(world: World) -> None:
+def test_ten_thousand_mutated_messages_harm_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transport.listener.TOO_MANY", 10_000)  # nobody is cut off
     good, inbox = world.joined("good")
     evil = RawPeer(world, world.admit("evil"))
     source = random.Random(4)
@@ -109,6 +114,73 @@ def test_nonsense_is_answered_only_so_often(world: World) -> None:
     evil.close()
 
 
+def test_who_goes_on_doing_wrong_is_cut_off_for_the_rest_of_the_minute(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, inbox = world.joined("good")
+    keys = world.admit("evil")
+    evil = RawPeer(world, keys)
+    events = evil.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    for _ in range(TOO_MANY):
+        evil.socket.send_multipart([b"nonsense"])
+    assert int.from_bytes(events.recv_multipart()[0][:2], "little") == zmq.EVENT_DISCONNECTED
+    _, again = world.connect(world.wire(keys))
+    assert again.take() == Down("our key is not allowed there")
+    good.send(Hello(software=""))
+    world.acknowledge(world.heard.take())
+    assert message_in(inbox.take()) == Ack(next_interval=5.0)
+    monkeypatch.setattr("transport.complaints.WINDOW_NS", 0)  # the minute is over
+    _, again = world.connect(world.wire(keys))
+    assert again.take() == Up()
+    events.close()
+    evil.close()
+
+
+def test_bombs_cost_their_sender_his_answer_and_nobody_else(world: World) -> None:
+    good, inbox = world.joined("good")
+    evil = RawPeer(world, world.admit("evil"))
+    tag, header, _ = encode(STATUS, id=7)
+    deep, wide = b"\x91" * 60_000, b"\xdd\xff\xff\xff\xff" * 10_000
+    bombs = [
+        deep,
+        wide,
+        b"\xdf\xff\xff\xff\xff",
+        b"\xdb\xff\xff\xff\xffx",
+        b"\xc9\xff\xff\xff\xff\1",
+        b"\x81\xa1a\xc7\4\1abcd",
+    ]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for number in range(10 * len(bombs)):
+        evil.socket.send_multipart([tag, header, bombs[number % len(bombs)]])
+    eventually(lambda: world.listener.counters.refused == 10 * len(bombs))
+    assert b"malformed" in evil.socket.recv_multipart()[2]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10 * 1024  # KiB
+    good.send(Hello(software=""))
+    world.acknowledge(world.heard.take())
+    assert message_in(inbox.take()) == Ack(next_interval=5.0)
+    evil.close()
+
+
+def test_while_its_owner_is_busy_nothing_is_read_and_nothing_lost(world: World) -> None:
+    """A flood of what is allowed waits with who sends it, not in an inbox without end."""
+    busy = threading.Event()
+    busy.set()
+    world.listener = world.listen(world.heard.put, busy=busy.is_set)
+    good, _ = world.joined("good")
+    evil = RawPeer(world, world.admit("evil"))
+    evil.socket.sndtimeo = 100
+    sent = 0
+    with suppress(zmq.Again):
+        for sent in range(10_000):  # noqa: B007 - how far it came
+            evil.socket.send_multipart([*encode(STATUS, id=1)[:2], b"x" * 60_000])
+    assert 20 < sent < 2000  # the queues of both ends and the kernel's, and no more
+    good.send(Hello(software=""))
+    assert world.heard.is_empty()
+    busy.clear()
+    assert world.heard.take().body == Hello(software="")
+    evil.close()
+
+
 def test_a_message_of_many_frames_is_one_refusal(world: World) -> None:
     evil = RawPeer(world, world.admit("evil"))
     evil.socket.send_multipart([b"x"] * 100_000)
@@ -120,11 +192,14 @@ def test_a_message_of_many_frames_is_one_refusal(world: World) -> None:
 def test_a_frame_above_the_sockets_limit_cuts_its_sender_alone(world: World) -> None:
     good, inbox = world.joined("good")
     evil = RawPeer(world, world.admit("evil"))
+    events = evil.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
     evil.socket.send_multipart([b"x" * (3 * 2**20)])
     good.send(Hello(software=""))
     world.acknowledge(world.heard.take())
     assert message_in(inbox.take()) == Ack(next_interval=5.0)
     assert world.listener.counters.refused == 0
+    assert int.from_bytes(events.recv_multipart()[0][:2], "little") == zmq.EVENT_DISCONNECTED
+    events.close()
     evil.close()
 
 

@@ -1,6 +1,8 @@
 """A small world on loopback: a server with an allow-list, and whoever connects to it."""
 
 import queue
+import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -14,6 +16,14 @@ from transport.wire import Connection, Happening, Listener, Outgoing, Received, 
 PATIENCE = 10.0  # seconds that a test waits for what takes milliseconds
 T = TypeVar("T")
 ANSWERS = (Welcome, Ack, Error, Overview)
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    """Wait for what another thread brings about within milliseconds."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        threading.Event().wait(0.002)
 
 
 def make_keys() -> KeyPair:
@@ -51,12 +61,18 @@ class World:
         self.heard: Inbox[Received] = Inbox()
         self.listener = self.listen(self.heard.put)
 
-    def listen(self, deliver: Callable[[list[Received]], None], endpoint: str = "tcp://127.0.0.1:*") -> Listener:
+    def listen(
+        self,
+        deliver: Callable[[list[Received]], None],
+        endpoint: str = "tcp://127.0.0.1:*",
+        busy: Callable[[], bool] = lambda: False,
+    ) -> Listener:
         return self.server.listen(
             endpoint,
             allow=self.peer_of,
             accept={"reactor": {Hello, Status}, "manager": {Register, Heartbeat}},
             deliver=deliver,
+            busy=busy,
         )
 
     def peer_of(self, key: str) -> Peer | None:
