@@ -177,14 +177,15 @@ class Wants:
     # the database
 
     def learn(self, documents: Iterable[Document]) -> list[Document]:
-        """Take in what the database keeps; returns what of it is news."""
+        """Take in what the database keeps; returns what of it is news, so nothing older than what is asked for."""
         news = []
         for document in documents:
             settled = self._settled.get(document.target)
             if settled is None or document.revision > settled.revision:
                 self._settled[document.target] = document
-                news.append(document)
                 self._look(document.target)
+                if self.newest(document.target) is document:
+                    news.append(document)
         return news
 
     def _look(self, target: str) -> None:

@@ -737,6 +737,21 @@ def test_a_withdrawn_document_is_shown_with_what_stands_instead(stage: Stage) ->
     assert [one.reason for one in update.rejected] == ["no"]
 
 
+def test_what_the_database_tells_late_does_not_hide_what_was_asked_for_since(stage: Stage) -> None:
+    stage.archive.keep([Desired("r1", document(5))])
+    stage.desk = stage.make_desk()
+    stage.desk.move_to(DATABASE)
+    stage.attach(work=False)
+    job = stage.desk.job(stage.now, stage.clock.wall_us())
+    assert job is not None
+    watching(stage)
+    asked = document(stage.revision())
+    stage.operator(wish(), work=False)
+    stage.last = stage.desk.finish(perform(job, stage.archive, stage.clock, stage.numbering), stage.now)
+    shown = [one for update in stage.told() if isinstance(update, Update) for one in update.desired]
+    assert not [one for one in shown if one.revision < asked.revision]
+
+
 def test_a_status_costs_no_more_messages_than_its_ack(stage: Stage) -> None:
     assert [type(message) for message in stage.report(state("heater", 0), state("light", 0))] == [Ack]
     assert len(stage.last) == 1
