@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.questdb import DatabaseError
 from tests.faults import judge
 from tests.faults.boards import make
 from tests.faults.injector import Done, Injector, Vessels
@@ -112,12 +113,19 @@ class Harness:
 
     def _wait_until_well(self) -> float:
         began = time.monotonic()
-        while unwell := self.witness.unwell(self.names):
+        while unwell := [*self.witness.unwell(self.names), *self._unwell_database()]:
             if time.monotonic() - began > RECOVERY:
                 self.complain(f"not well {RECOVERY:.0f} s after a round: {one}" for one in unwell)
                 break
             time.sleep(0.2)
         return time.monotonic() - began
+
+    def _unwell_database(self) -> list[str]:
+        try:
+            self.whole.database.query("SELECT 1")
+        except DatabaseError as error:
+            return [str(error)]
+        return []
 
     def complain(self, complaints: Iterable[str]) -> None:
         """Note what is wrong, and say it at once."""

@@ -1,6 +1,7 @@
 """Sees what the system shows to people, and what its processes need."""
 
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from transport.wire import Wire
 from ui.operator import Operator, OperatorConfig
 
 BEAT, LATE = 0.05, 0.05  # seconds
+WARM = 15.0  # seconds after which a process has everything that it needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +107,13 @@ class Metronome(threading.Thread):
 
 
 def needs(whole: Whole, others: Iterable[psutil.Process]) -> list[Needs]:
-    """Measure every process of the system now."""
+    """Measure every process of the system that is not just starting."""
     found = []
     for process in [psutil.Process(whole.pid), *whole.family(), *others]:
         try:
             with process.oneshot():
+                if time.time() - process.create_time() < WARM:
+                    continue
                 found.append(
                     Needs(
                         "reactorium up" if process.pid == whole.pid else title_of(process),
