@@ -20,6 +20,8 @@ PAUSE = 0.3, 2.0  # seconds between two wishes
 DOSES = 0.15  # of all wishes
 ON = 0.8  # of all that is set
 STALE = 0.1  # of all settings: made from an older document
+OLDEST = 1  # a revision that no document has
+UNSURE = "does not answer"  # of a database that may have heard all the same: docs/reliability.md, not covered
 VALID = 10.0  # seconds in which a dose may begin
 AGAIN = 3  # times that a dose without an answer is asked for again
 LEAST_DOSE, STEP = 50, 1  # hundredths of a millilitre: each dose of a reactor is one step more
@@ -89,7 +91,7 @@ class Person(threading.Thread):
         document = twin.desired.get(target) if twin else None
         base = document.revision if document else 0
         stale = base > 0 and random.random() < STALE
-        base -= stale
+        base = OLDEST if stale else base
         author = f"{board.name} {len(self.wishes)}"
         wish = Set(reactor=board.name, target=target, base=base, author=author, values=values)
         asked_ns = CLOCK.monotonic_ns()
@@ -126,7 +128,7 @@ def _settled(ask: Callable[[], Future[Accepted | Conflict | Rejected]]) -> tuple
             case Conflict(document=document):
                 return "conflict", document.revision, ""
             case Rejected(revision=revision, reason=reason):
-                return "rejected", revision, reason
+                return "unknown" if UNSURE in reason else "rejected", revision, reason
     except NoAnswer as error:
         return "unknown", 0, str(error)
     except OperatorError as error:
