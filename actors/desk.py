@@ -77,7 +77,7 @@ class _Asked:
 
     def unreachable(self, why: str) -> Rejected:
         wish = self.asker.wish
-        text = f"neither delivered nor kept: {wish.reactor} does not answer, and {why}"
+        text = f"neither delivered nor kept, as far as is known: {wish.reactor} does not answer, and {why}"
         return refusal(wish, text, self.document.revision)
 
 

@@ -19,7 +19,7 @@ from actors.manager import ManagerProcess
 from hardware.clock import SystemClock
 from storage.questdb import QuestDB, Unreachable
 from storage.readings import InventoryEntry, LiveReading, Writer, Written
-from storage.schema import TABLES, DatabaseIdentity
+from storage.schema import DatabaseIdentity
 from tests.actors.archive import Archive
 from transport.keys import KeyPair, Peer, write_peer
 from transport.messages import (
@@ -323,7 +323,8 @@ def schema(monkeypatch: pytest.MonkeyPatch) -> Schema:
     schema = Schema()
     for name in ("read_identity", "ensure_schema"):
         monkeypatch.setattr(database, name, schema.look)
-    monkeypatch.setattr(database, "table_names", lambda _: frozenset(table.name for table in TABLES))
+    for name, found in (("missing", {}), ("table_health", ())):
+        monkeypatch.setattr(database, name, lambda _, found=found: found)
     for module, name in ((database, "LOOK_EVERY"), (launcher, "LOOK_EVERY"), (coordinator, "TICK")):
         monkeypatch.setattr(module, name, 0.05)
     monkeypatch.setattr(database, "WRITE_EVERY", 0.05)

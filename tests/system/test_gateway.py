@@ -3,9 +3,11 @@
 import os
 import re
 import signal
+import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from deploy import certificates, enrol, keyring, logins
 from deploy.gateway import LARGEST
 from deploy.settings import PREFIX, load
 from storage.ilp import Ingest, LoginFailed, RowRefused, Stored, TryLater
-from storage.questdb import Certificates, QuestDB, SqlError, Unreachable
+from storage.questdb import GATEWAY, Certificates, QuestDB, SqlError, Unreachable
 from storage.rows import Event, Row
 from storage.schema import ensure_schema
 from storage.spool import SpooledRow
@@ -161,6 +163,42 @@ def test_a_host_of_managers_reads_and_writes(door: Door, monkeymodule: pytest.Mo
         with pytest.raises(SqlError):
             database.query("SELECT nothing")
         assert database.write(b"readings,reactor=r1,sensor=ph,quantity=ph value=7.0 1790000000000000000n\n")[0] == 204
+
+
+def test_a_node_that_holds_many_requests_open_leaves_room_for_the_others(
+    door: Door, tank: Certificates, monkeymodule: pytest.MonkeyPatch
+) -> None:
+    """As one does whose disk image was stolen, or whose program went mad."""
+    other = door.node(monkeymodule, "neighbour")
+    with ExitStack() as stack:
+        held = [stack.enter_context(unfinished(door, tank)) for _ in range(24)]
+        said: list[bytes] = []
+
+        def some_are_refused() -> bool:
+            said.extend(answer for one in held if (answer := what_it_says(one)))
+            return len(said) == 24 - 16
+
+        wait_for(some_are_refused, "those above the limit are answered")
+        assert all(answer.startswith(b"HTTP/1.1 503") for answer in said)
+        with closing(QuestDB(door.address, certificates=other)) as database:
+            assert database.write(b"")[0] == 204
+
+
+@contextmanager
+def unfinished(door: Door, certificates: Certificates) -> Iterator[ssl.SSLSocket]:
+    """A request whose body never comes."""
+    raw = socket.create_connection(("127.0.0.1", door.port), timeout=10)
+    with certificates.context().wrap_socket(raw, server_hostname=GATEWAY) as connection:
+        connection.sendall(b"POST /write HTTP/1.1\r\nHost: gateway\r\nContent-Length: 100\r\n\r\n")
+        connection.setblocking(False)
+        yield connection
+
+
+def what_it_says(connection: ssl.SSLSocket) -> bytes:
+    try:
+        return connection.recv(1 << 16)
+    except ssl.SSLWantReadError:
+        return b""
 
 
 def test_who_is_revoked_is_out_on_the_connection_that_it_has(
