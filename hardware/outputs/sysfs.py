@@ -44,16 +44,16 @@ class SysfsPwm(Output):
         if not self._channel.exists():
             _write(self._chip / "export", str(self.address.channel))
             self._wait()
-        if _read(self._channel / "polarity") != self._polarity:
+        if self._is_turned():
             self._turn_round()
 
     def write(self, level: Level | None) -> None:
         """Write what differs. While the frequency changes there are no pulses, rather than wrong ones."""
+        if self._is_turned():  # somebody exported it anew
+            self._turn_round()
         period = self._number("period")
         if level is None:
-            if period:  # without, it has never run
-                _write(self._channel / "duty_cycle", "0")
-                _write(self._channel / "enable", "0")
+            self._switch_off(period)
             return
         wanted, active = _times(level)
         if wanted != period:
@@ -71,7 +71,8 @@ class SysfsPwm(Output):
         period = self._number("period")
         if not period:
             raise BadAnswer(f"{self.address} is enabled with a period of 0")
-        return Level(100.0 * self._number("duty_cycle") / period, _SECOND / period)
+        duty = 100.0 * self._number("duty_cycle") / period
+        return Level(100.0 - duty if self._is_turned() else duty, _SECOND / period)
 
     def safe_writes(self, level: Level | None) -> tuple[SafeWrite, ...]:
         """Write the same files; of a channel that was never used the kernel refuses the first, and nothing is lost."""
@@ -85,8 +86,17 @@ class SysfsPwm(Output):
         """Change the polarity, which takes a channel that has a period and is disabled."""
         if not self._number("period"):
             _write(self._channel / "period", str(_SOME_PERIOD))
-        self.write(None)
+        self._switch_off(self._number("period"))
         _write(self._channel / "polarity", self._polarity)
+
+    def _switch_off(self, period: int) -> None:
+        if period:  # without, it has never run
+            _write(self._channel / "duty_cycle", "0")
+            _write(self._channel / "enable", "0")
+
+    def _is_turned(self) -> bool:
+        """Whether its polarity is not ours (any more)."""
+        return _read(self._channel / "polarity") != self._polarity
 
     def _file(self, name: str, value: int) -> FileWrite:
         return FileWrite(str(self._channel / name), str(value))

@@ -82,6 +82,21 @@ def test_the_hardware_inverts(rig: Rig, device: Pwm, running: bool) -> None:
     assert [rig.pwm.get(1, name) for name in ("polarity", "enable")] == ["normal", "0"]
 
 
+def test_a_polarity_that_is_lost_is_read_back_and_set_right(rig: Rig) -> None:
+    inverted = rig.make(Pwm, rig.address("pwm"), active_low=True)
+    inverted.open()
+    inverted.apply(ON)
+    asked = inverted.read_back()["duty"]
+    rig.pwm.write(rig.pwm.path / "pwm1" / "enable", "0")
+    rig.pwm.write(rig.pwm.path / "pwm1" / "polarity", "normal")
+    rig.pwm.write(rig.pwm.path / "pwm1" / "enable", "1")
+    assert asked != 50.0
+    assert inverted.read_back()["duty"] == pytest.approx(100.0 - float(asked))
+    inverted.apply(ON)
+    assert rig.pwm.get(1, "polarity") == "inversed"
+    assert inverted.read_back()["duty"] == asked
+
+
 def test_a_channel_that_the_chip_has_not(rig: Rig) -> None:
     with pytest.raises(BusError, match="export: cannot write 7: No such device"):
         rig.make(Pwm, rig.address("pwm", 7)).open()
