@@ -322,7 +322,9 @@ def test_what_can_be_neither_delivered_nor_kept_is_refused_and_withdrawn(stage: 
     stage.wait(PATIENCE)
     refused = only(stage.told())
     assert isinstance(refused, Rejected)
-    assert refused.reason.startswith("neither delivered nor kept, as far as is known: r1 does not answer, and http://h:9000")
+    assert refused.reason.startswith(
+        "neither delivered nor kept, as far as is known: r1 does not answer, and http://h:9000"
+    )
     assert changes(stage.report(state("heater", 0))) == []
     stage.archive.away = False
     stage.wait(2 * REST)
