@@ -8,8 +8,11 @@ peer's file away ends it at once. So certificates do not run out, and begin long
 starts in the past. Raises `StartError` for whatever cannot be read or written.
 """
 
+import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,19 +47,35 @@ def folder(settings: Settings) -> Path:
 
 
 def make_authority(path: Path) -> None:
-    """Make what is not there yet: the authority, then the gateway's own certificate."""
+    """Make what is not there yet: the authority, then the gateway's own certificate. Waits while another does."""
     try:
         path.mkdir(mode=0o700, exist_ok=True)
-        if not (path / "ca.crt").exists():
-            key = load_or_make_key(path / "ca.key")
-            write(path / "ca.crt", _pem(_authority(key)))
-        if not (path / "gateway.crt").exists():
-            own = load_or_make_key(path / "gateway.key")
-            names = x509.SubjectAlternativeName([x509.DNSName(GATEWAY)])
-            signed = _sign(path, GATEWAY, own.public_key(), ExtendedKeyUsageOID.SERVER_AUTH, names)
-            write(path / "gateway.crt", _pem(signed))
+        with _alone(path):
+            _make_authority(path)
     except OSError as error:
         raise StartError(f"the certificates in {path} cannot be made: {error.strerror}") from error
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other processes out: the proxy may start for the first time while a person approves the first node."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make_authority(path: Path) -> None:
+    if not (path / "ca.crt").exists():
+        key = load_or_make_key(path / "ca.key")
+        write(path / "ca.crt", _pem(_authority(key)))
+    if not (path / "gateway.crt").exists():
+        own = load_or_make_key(path / "gateway.key")
+        names = x509.SubjectAlternativeName([x509.DNSName(GATEWAY)])
+        signed = _sign(path, GATEWAY, own.public_key(), ExtendedKeyUsageOID.SERVER_AUTH, names)
+        write(path / "gateway.crt", _pem(signed))
 
 
 def issue(path: Path, name: str, public: ec.EllipticCurvePublicKey) -> Issued:

@@ -3,9 +3,11 @@
 import dataclasses
 import io
 import os
+import ssl
 import stat
 import tarfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dotenv
@@ -293,6 +295,15 @@ def test_a_server_without_a_gateway_gives_no_certificates(
     enrol.join(board.settings, str(server.folder / "tank.bundle"))
     assert f"{PREFIX}GATEWAY" not in dotenv.dotenv_values(board.folder / ".env")
     assert not (certificates.folder(settings) / "ca.crt").exists()
+
+
+def test_many_make_one_authority(tmp_path: Path) -> None:
+    """The proxy starts for the first time while people approve the first nodes."""
+    folder = tmp_path / "authority"
+    with ThreadPoolExecutor(8) as pool:
+        for made in [pool.submit(certificates.make_authority, folder) for _ in range(8)]:
+            made.result()
+    ssl.create_default_context().load_cert_chain(folder / "gateway.crt", folder / "gateway.key")  # they are a pair
 
 
 def test_without_its_certificates_a_node_does_not_start(
