@@ -29,6 +29,7 @@ from tests.faults.plan import Round
 from tests.faults.verdict import Figures, Verdict
 
 SAFE = 1.0  # seconds from a reactor's end to safe outputs
+PACE = 0.1  # of the interval
 REPLAYED = "plan.jsonl"
 
 
@@ -87,7 +88,7 @@ def soak(folder: Path, given: argparse.Namespace, stop: threading.Event) -> list
                 kept.flush()
                 harness.play(faults)
         harness.rest()
-        figures = Verdict(harness, safe_within=SAFE).judge()
+        figures = Verdict(harness, safe_within=SAFE, pace_within=PACE).judge()
         seconds = time.monotonic() - began
         harness.end()
     for line in report(harness, figures, given, seconds):

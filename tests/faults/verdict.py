@@ -20,7 +20,6 @@ from tests.system.referee import Hazards, Wired, settle, wiring
 from tests.system.whole import CLOCK, wait_for
 from transport.liveness import MISSED_STALE
 
-PACE_LIMIT = 0.1  # of the interval
 STALE = MISSED_STALE * STATUS + 2 + 6  # seconds until a silent reactor must be shown so, six of them for a busy machine
 STANDS_NS = 10_000_000_000  # that a stopped reactor certainly stands still, whoever ends it
 GUARDED = 20.0  # seconds until a reactor that stands still is killed, and its outputs are safe
@@ -49,10 +48,11 @@ class Figures:
 class Verdict:
     """Judges a harness that rests, before it ends. `safe_within`: seconds from a reactor's end to safe outputs."""
 
-    def __init__(self, harness: Harness, *, safe_within: float) -> None:
+    def __init__(self, harness: Harness, *, safe_within: float, pace_within: float) -> None:
         self.figures = Figures()
         self._harness = harness
         self._safe_within = safe_within
+        self._pace_within = pace_within
         self._journals = {board.name: list(entries(self._path(board))) for board in harness.boards}
 
     def judge(self) -> Figures:
@@ -219,7 +219,7 @@ class Verdict:
             figures.away += judge.late(journal, circuits, away, interval)
             figures.calm += judge.late(journal, circuits, calm, interval)
         figures.starved = sum(ended - began for began, ended in self._harness.metronome.missed) / 1e9
-        return judge.of_pace(figures.away, figures.calm, PACE_LIMIT)
+        return judge.of_pace(figures.away, figures.calm, self._pace_within)
 
     def _with_time(self, spans: Iterable[Span]) -> list[Span]:
         """Leave out when the machine had no time for anybody, and an interval after it."""

@@ -17,6 +17,7 @@ from storage.spool import Spool, SpoolDamaged, SpooledRow, SpoolFull
 from tests.storage.conftest import BOOT, MakeSpool, ManualClock, anchor, event, sample
 from transport.messages import Database
 
+Children = subprocess.Popen[str]
 COUNT = 3000  # some hundred pages
 DATABASE = Database(address="http://db:9000", identity="abc", incarnation=1, schema_major=1, schema_minor=0)
 
@@ -273,7 +274,8 @@ def test_a_power_cut_costs_no_more_than_what_was_not_synced(
         after.close()
 
 
-# Killed at every step: a child works on the file and ends at its n-th step without any goodbye.
+# Killed at every step: a child works on the file and ends at its n-th step without any goodbye. Each is forked from
+# one process that has imported everything.
 
 CHILD = """
 import os, sys
@@ -282,7 +284,15 @@ from storage import spool_file
 from storage.spool import Spool
 from tests.storage.conftest import BOOT, ManualClock, anchor, event, sample
 
-path, last, scene = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+for line in sys.stdin:
+    pid = os.fork()
+    if not pid:
+        break
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.write(1, b"ended %d\\n" % status)
+else:
+    sys.exit()
+path, last, scene = Path(line.split()[0]), int(line.split()[1]), line.split()[2]
 steps = copied = 0
 
 def step(statement=""):
@@ -331,16 +341,31 @@ if scene == "life":
 spool.id
 spool.close()
 say("done")
+os._exit(0)
 """
 
 
-def killed_at(path: Path, step: int, scene: str) -> list[str]:
-    """Run the child until its step; return what it said it had done."""
-    child = subprocess.run(
-        [sys.executable, "-c", CHILD, str(path), str(step), scene], capture_output=True, text=True, check=False
-    )
-    assert child.returncode in {0, 9}, child.stderr
-    return child.stdout.split("\n")[:-1]
+@pytest.fixture(scope="module")
+def children() -> Iterator[Children]:
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as made:
+        yield made
+        made.communicate()
+
+
+def killed_at(children: Children, path: Path, step: int, scene: str) -> list[str]:
+    """Run a child until its step; return what it said it had done."""
+    assert children.stdin
+    assert children.stdout
+    children.stdin.write(f"{path} {step} {scene}\n")
+    children.stdin.flush()
+    said: list[str] = []
+    while not (line := children.stdout.readline().strip()).startswith("ended"):
+        assert line, "the child's parent is gone"
+        said.append(line)
+    assert line in {"ended 0", "ended 9"}
+    return said
 
 
 def every_step(run: Callable[[int], list[str]]) -> None:
@@ -363,11 +388,13 @@ def states(path: Path) -> dict[int, int]:
 
 
 @pytest.mark.system
-def test_a_kill_at_any_step_of_a_life_loses_nothing_that_was_said(tmp_path: Path, clock: ManualClock) -> None:
+def test_a_kill_at_any_step_of_a_life_loses_nothing_that_was_said(
+    children: Children, tmp_path: Path, clock: ManualClock
+) -> None:
     def run(step: int) -> list[str]:
         path = tmp_path / f"{step}" / "spool.db"
         path.parent.mkdir()
-        said = killed_at(path, step, "life")
+        said = killed_at(children, path, step, "life")
         spool = Spool(path, clock=clock, boot=BOOT, limit=10**8, retention=1.0)
         spool.append([sample(999)])  # it starts, whatever was left
         spool.close()
@@ -385,7 +412,9 @@ def test_a_kill_at_any_step_of_a_life_loses_nothing_that_was_said(tmp_path: Path
 
 
 @pytest.mark.system
-def test_a_kill_at_any_step_of_a_recovery_loses_nothing_more(make_spool: MakeSpool, tmp_path: Path) -> None:
+def test_a_kill_at_any_step_of_a_recovery_loses_nothing_more(
+    children: Children, make_spool: MakeSpool, tmp_path: Path
+) -> None:
     filled(make_spool())
     spool = make_spool()
     spool.append([sample(9000 + number) for number in range(50)])  # in the log alone, when the machine stops
@@ -393,7 +422,7 @@ def test_a_kill_at_any_step_of_a_recovery_loses_nothing_more(make_spool: MakeSpo
     shutil.copytree(tmp_path, file.parent, ignore=shutil.ignore_patterns("*-shm", "stopped"))
     flip(file, file.stat().st_size // 2, file.stat().st_size // 2 + 4096)
     shutil.copytree(file.parent, tmp_path / "whole")
-    assert "done" in killed_at(tmp_path / "whole" / "spool.db", 10**9, "recovery")
+    assert "done" in killed_at(children, tmp_path / "whole" / "spool.db", 10**9, "recovery")
     expected = states(tmp_path / "whole" / "spool.db")
     assert len(expected) > COUNT - 200
     assert COUNT + 50 in expected
@@ -401,9 +430,9 @@ def test_a_kill_at_any_step_of_a_recovery_loses_nothing_more(make_spool: MakeSpo
     def run(step: int) -> list[str]:
         path = tmp_path / f"{step}" / "spool.db"
         shutil.copytree(file.parent, path.parent)
-        said = killed_at(path, step, "recovery")
+        said = killed_at(children, path, step, "recovery")
         if "done" not in said:
-            assert "done" in killed_at(path, 10**9, "recovery")
+            assert "done" in killed_at(children, path, 10**9, "recovery")
         assert states(path) == expected
         assert path.with_name("spool.db.damaged-wal").exists()  # else it was applied to the new file
         return said
