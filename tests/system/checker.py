@@ -5,7 +5,8 @@ database holds is what the system made of it. Everything here is pure and gives 
 well.
 
 What may be missing, exactly: of each sensor and each `kill -9` of its reactor, the last reading that the circuit was
-asked for before the kill, if it was delivered. It may have been on its way from the circuit to the spool. Nothing else,
+asked for before the kill, if it was delivered. It may have been on its way from the circuit to the spool. And
+what a circuit without processor time answered so late that its driver had given it up, a failed read. Nothing else,
 unless the way between circuit and reactor was itself disturbed: such a time is `Blurred`.
 """
 
@@ -19,6 +20,7 @@ from hardware.vessel.journal import Entry
 
 READING = re.compile(r"RT?(,.*)?", re.IGNORECASE)  # not what a serial circuit says unasked before its reactor comes
 MISSED = re.compile(r"(\d+) samples missed")
+LATE = 2_000_000_000  # ns: no driver gives an answer up before
 SLACK = 0.001  # seconds: dates are rounded, and a tick begins with its reactor
 TAIL = 5  # rows: not all of them are later than an interval
 
@@ -40,6 +42,7 @@ class Delivery:
 
     asked_ns: int
     values: Values
+    late: bool = False  # so much that its driver may have given it up, which is a failed read
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,8 @@ def deliveries(journal: Iterable[Entry], circuit: str, quantities: Sequence[Quan
         if entry.do == "write":
             found.append(Delivery(entry.ns, ()))
         elif entry.reading and found:
-            found[-1] = Delivery(found[-1].asked_ns, _values(entry.answer, quantities))
+            asked_ns = found[-1].asked_ns
+            found[-1] = Delivery(asked_ns, _values(entry.answer, quantities), entry.ns - asked_ns > LATE)
     return found
 
 
@@ -132,7 +136,7 @@ def compare(
     reached = _past_free({0}, rows, blurred)  # rows that may have been passed when so much of the history has
     for number, one in history:
         passed = {row + 1 for row in reached if row < len(rows) and rows[row].values == one.values}
-        if number in doomed or blurred.covers(one.asked_ns):
+        if one.late or number in doomed or blurred.covers(one.asked_ns):
             passed |= reached
         if not passed:
             break

@@ -54,6 +54,13 @@ def test_a_reading_that_was_complete_may_not() -> None:
     assert compare(history, rows(7.0, 3, 4, 5), [2 * SECOND + 1]) != []
 
 
+def test_what_came_too_late_may_be_missing_and_nothing_beside_it() -> None:
+    history = [*delivered(7.0), Delivery(SECOND, (7.1,), late=True), *delivered(*range(4))[2:]]
+    assert compare(history, rows(7.0, 7.1, 2, 3), []) == []
+    assert compare(history, rows(7.0, None, 2, 3), []) == []
+    assert compare(history, rows(7.0, 3), []) != []
+
+
 def test_one_may_be_missing_at_each_kill() -> None:
     history = delivered(7.0, 7.0, 7.0, 7.1)
     assert compare(history, rows(7.0, 7.1), [1, SECOND + 1]) == []
