@@ -123,9 +123,9 @@ class Listener:
                 frames = receive(socket)
             except zmq.Again:
                 break
-            descriptor, key = frames[0].get(SRCFD), str(frames[0].get("User-Id"))
+            descriptor, key = frames[0].get(SRCFD), str(frames[0].get("User-Id"))  # the gate's answer
             self._callers.spoke(descriptor, key)
-            received = self._admit(frames, at_ns)
+            received = self._admit(frames, key, at_ns)
             if received is not None:
                 batch.append(received)
             elif not self._is_welcome(key):
@@ -151,9 +151,8 @@ class Listener:
         for key in self._callers.weed(self._is_welcome):
             self._common.complaints.note(f"key {key}", "is no longer allowed: cut off")
 
-    def _admit(self, frames: list[zmq.Frame], at_ns: int) -> Received | None:
+    def _admit(self, frames: list[zmq.Frame], key: str, at_ns: int) -> Received | None:
         route, *parts = frames
-        key = str(route.get("User-Id"))  # what the gate answered for this connection
         peer = self.peer_of(key)
         if peer is None:  # taken off the list since it connected
             self.counters.refused += 1

@@ -42,10 +42,6 @@ class Frame:
     """What `receive` gives, as far as a door looks at it."""
 
     bytes: bytes
-    key: str = ""
-
-    def get(self, _name: str) -> str:
-        return self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +84,9 @@ class Doors:
         )
         self.endpoint = listener.endpoint
         for peer in peers:
-            route = Frame(ROUTE, peer.key)
 
-            def admit(frames: Frames, route: Frame = route) -> Received | None:
-                return listener._admit(cast("list[zmq.Frame]", [route, *map(Frame, frames)]), 0)
+            def admit(frames: Frames, key: str = peer.key) -> Received | None:
+                return listener._admit(cast("list[zmq.Frame]", [Frame(ROUTE), *map(Frame, frames)]), key, 0)
 
             types = frozenset(kind.TYPE for kind in accept[peer.role])
             self.doors.append(Door(f"{name} from {peer.role}", types, admit))

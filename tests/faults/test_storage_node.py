@@ -13,10 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.system.guarded import Guarded, wait_for
+from tests.system.guarded import SWITCHED, Guarded, running, wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
-SWITCHED = ("heater", "light", "air")
 FAST = 'name = "tank"\nlive_interval = 25  # 0.5 s at this pace\nsample_interval = 25'
 
 
@@ -26,13 +25,6 @@ def tank(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
     made.file.write_text(made.file.read_text().replace('name = "tank"', FAST, 1))
     yield made
     made.close()
-
-
-def running(tank: Guarded, than: psutil.Process | None = None) -> psutil.Process:
-    wait_for(lambda: tank.reactor() not in {None, than} and tank.are_on(*SWITCHED), "a reactor with its outputs on")
-    found = tank.reactor()
-    assert found
-    return found
 
 
 def let_write(tank: Guarded, *, anything: bool) -> None:

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from storage.questdb import QuestDB
+from storage.reader import Reader
 from storage.rows import Event, Sample, SettingRow
+from storage.schema import TABLES, ensure_schema
 from storage.spool import Anchor, Spool
+from tests.conftest import Server
 
 SECOND = 1_000_000_000
 BOOT = "11111111-boot"
@@ -77,3 +81,28 @@ def make_spool(tmp_path: Path, clock: ManualClock) -> Iterator[MakeSpool]:
     yield make
     for spool in opened:
         spool.close()
+
+
+@pytest.fixture
+def database(questdb: Server) -> Iterator[QuestDB]:
+    """The real server with empty tables."""
+    client = questdb.client()
+    ensure_schema(client)
+    for table in TABLES:
+        if table.name != "meta":
+            client.execute(f"TRUNCATE TABLE {table.name}")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def reader(questdb: Server) -> Reader:
+    """As who looks at them."""
+    return Reader("127.0.0.1", questdb.pg_port, questdb.viewer.user, questdb.viewer.password)
+
+
+def insert(database: QuestDB, table: str, columns: str, *rows: str) -> None:
+    """Put rows in, and wait until they are seen."""
+    values = ", ".join(f"({row})" for row in rows)
+    database.execute(f"INSERT INTO {table} ({columns}) VALUES {values}")
+    database.query(f"SELECT wait_wal_table('{table}')")

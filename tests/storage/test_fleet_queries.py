@@ -1,37 +1,14 @@
 """What the terminal asks, of the real server."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from storage import fleet
 from storage.fleet import Arrival
 from storage.questdb import QuestDB
 from storage.reader import Reader
-from storage.schema import ensure_schema
-from tests.conftest import Server
+from tests.storage.conftest import insert
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture
-def database(questdb: Server) -> Iterator[QuestDB]:
-    client = questdb.client()
-    ensure_schema(client)
-    for table in ("samples", "readings", "events", "settings", "desired"):
-        client.execute(f"TRUNCATE TABLE {table}")
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def reader(questdb: Server) -> Reader:
-    return Reader("127.0.0.1", questdb.pg_port, questdb.viewer.user, questdb.viewer.password)
-
-
-def insert(database: QuestDB, table: str, columns: str, *rows: str) -> None:
-    database.execute(f"INSERT INTO {table} ({columns}) VALUES {', '.join(f'({row})' for row in rows)}")
-    database.query(f"SELECT wait_wal_table('{table}')")
 
 
 READING = "reactor, sensor, quantity, value, unit, quality, ts"

@@ -1,7 +1,5 @@
 """What people ask of the past, of the real server."""
 
-from collections.abc import Iterator
-
 import pytest
 from loguru import logger
 
@@ -12,8 +10,8 @@ from storage.history import Page, Series, Span
 from storage.questdb import QuestDB
 from storage.reader import Reader
 from storage.readings import Writer
-from storage.schema import TABLES, ensure_schema
-from tests.conftest import Server
+from storage.schema import TABLES
+from tests.storage.conftest import insert
 from tests.ui.pretend import describe
 from transport.keys import Peer
 from transport.messages import Document, Header
@@ -25,28 +23,6 @@ ALL = Span("2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z")
 PH = Series("r1", "ph", "ph")
 FIRST_TEN = Page(10)
 NOON_US = 1_790_000_000_000_000
-
-
-@pytest.fixture
-def database(questdb: Server) -> Iterator[QuestDB]:
-    client = questdb.client()
-    ensure_schema(client)
-    for table in TABLES:
-        if table.name != "meta":
-            client.execute(f"TRUNCATE TABLE {table.name}")
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def reader(questdb: Server) -> Reader:
-    return Reader("127.0.0.1", questdb.pg_port, questdb.viewer.user, questdb.viewer.password)
-
-
-def insert(database: QuestDB, table: str, columns: str, *rows: str) -> None:
-    values = ", ".join(f"({row})" for row in rows)
-    database.execute(f"INSERT INTO {table} ({columns}) VALUES {values}")
-    database.query(f"SELECT wait_wal_table('{table}')")
 
 
 def fill(database: QuestDB) -> None:

@@ -1,7 +1,5 @@
 """The views, on the real server."""
 
-from collections.abc import Iterator
-
 import pytest
 from loguru import logger
 
@@ -9,7 +7,7 @@ from storage import views
 from storage.questdb import QuestDB, SqlError
 from storage.schema import ensure_schema
 from storage.views import View, make_views
-from tests.conftest import Server
+from tests.storage.conftest import insert
 
 pytestmark = pytest.mark.system
 
@@ -17,20 +15,9 @@ SAMPLE = "reactor, sensor, quantity, value, unit, quality, spool, seq, ts"
 
 
 @pytest.fixture
-def database(questdb: Server) -> Iterator[QuestDB]:
-    client = questdb.client()
-    ensure_schema(client)
-    for table in ("samples", "events", "settings", "desired", "readings"):
-        client.execute(f"TRUNCATE TABLE {table}")
-    make_views(client)
-    yield client
-    client.close()
-
-
-def insert(database: QuestDB, table: str, columns: str, *rows: str) -> None:
-    values = ", ".join(f"({row})" for row in rows)
-    database.execute(f"INSERT INTO {table} ({columns}) VALUES {values}")
-    database.query(f"SELECT wait_wal_table('{table}')")
+def database(database: QuestDB) -> QuestDB:
+    make_views(database)
+    return database
 
 
 def refresh(database: QuestDB, *names: str) -> None:

@@ -91,6 +91,7 @@ name = "base"
 driver = "ezo-pmp"
 address = "vessels/tank/uart-base"
 """
+SWITCHED = ("heater", "light", "air")  # what the file switches on
 
 
 def is_gone(process: psutil.Process) -> bool:
@@ -241,3 +242,11 @@ class Guarded:
                 process.send_signal(signal.SIGTERM)
             process.wait(WITHIN)
         self._log.close()
+
+
+def running(tank: Guarded, than: psutil.Process | None = None) -> psutil.Process:
+    """Wait until another reactor runs and everything that it switches is on."""
+    wait_for(lambda: tank.reactor() not in {None, than} and tank.are_on(*SWITCHED), "a reactor with its outputs on")
+    found = tank.reactor()
+    assert found
+    return found

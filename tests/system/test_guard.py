@@ -12,11 +12,10 @@ import psutil
 import pytest
 
 from hardware.vessel.client import send
-from tests.system.guarded import CLOCK, WITHIN, Guarded, is_gone, wait_for
+from tests.system.guarded import CLOCK, SWITCHED, WITHIN, Guarded, is_gone, running, wait_for
 
 KILLS = int(os.environ.get("GUARD_KILLS", "20"))  # more of them prove more, and take 2 s each
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300 + 10 * KILLS)]
-SWITCHED = ("heater", "light", "air")  # what the file switches on
 ALL = (*SWITCHED, "acid", "base")
 ACID = 0x67
 LIGHT = 15 << 20  # bytes resident
@@ -27,14 +26,6 @@ def tank(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
     made = Guarded(tmp_path, tmp_path_factory.getbasetemp() / "compiled")
     yield made
     made.close()
-
-
-def running(tank: Guarded, than: psutil.Process | None = None) -> psutil.Process:
-    """Wait until another reactor runs and everything that it switches is on."""
-    wait_for(lambda: tank.reactor() not in {None, than} and tank.are_on(*SWITCHED), "a reactor with its outputs on")
-    found = tank.reactor()
-    assert found
-    return found
 
 
 def dose(tank: Guarded) -> None:

@@ -7,14 +7,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from actors.progress import LEAST_PATIENCE
-from tests.system.guarded import CLOCK, Guarded, is_gone, wait_for
+from tests.system.guarded import CLOCK, SWITCHED, Guarded, is_gone, running, wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
-SWITCHED = ("heater", "light", "air")
 
 REACTOR = """
 name = "tank"
@@ -95,13 +93,6 @@ def tank(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
     made.install(DRIVERS, **{"stuck-sensor": "StuckSensor", "stuck-switch": "StuckSwitch"})
     yield made
     made.close()
-
-
-def running(tank: Guarded, than: psutil.Process | None = None) -> psutil.Process:
-    wait_for(lambda: tank.reactor() not in {None, than} and tank.are_on(*SWITCHED), "a reactor with its outputs on")
-    found = tank.reactor()
-    assert found
-    return found
 
 
 def test_a_reactor_that_stands_still_is_killed_and_made_safe_and_tells_of_it_when_it_is_back(tank: Guarded) -> None:

@@ -1,10 +1,5 @@
 """A flood of faults is neither logged nor answered without bound."""
 
-from collections.abc import Iterator
-
-import pytest
-from loguru import logger
-
 from transport.complaints import MAX_CULPRITS, MOST_LINES, PER_WINDOW, WINDOW_NS, Complaints
 
 
@@ -21,14 +16,6 @@ class Standing:
 
     def sleep(self, seconds: float) -> None:
         raise NotImplementedError
-
-
-@pytest.fixture
-def said() -> Iterator[list[str]]:
-    lines: list[str] = []
-    sink = logger.add(lambda text: lines.append(str(text).strip()), format="{message}")
-    yield lines
-    logger.remove(sink)
 
 
 def test_a_culprit_is_named_so_often_and_then_counted(said: list[str]) -> None:

@@ -8,7 +8,6 @@ from contextlib import suppress
 
 import pytest
 import zmq
-from loguru import logger
 
 from tests.transport.proxy import Proxy
 from tests.transport.world import PATIENCE, World, eventually, message_in
@@ -30,14 +29,6 @@ def hasty(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setitem(sockets._COMMON, zmq.HANDSHAKE_IVL, 150)
     world.listener = world.listen(world.heard.put)
     return world
-
-
-@pytest.fixture
-def said() -> Iterator[list[str]]:
-    lines: list[str] = []
-    sink = logger.add(lambda text: lines.append(str(text).strip()), format="{message}")
-    yield lines
-    logger.remove(sink)
 
 
 def address_of(endpoint: str) -> tuple[str, int]:
