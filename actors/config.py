@@ -5,7 +5,7 @@ Checked when it was made; nothing here is checked again. Times in seconds, sizes
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hardware.device import Value
@@ -103,10 +103,10 @@ Interlock = MaxOn | MinOff | Apart | Needs | Above
 
 @dataclass(frozen=True, slots=True)
 class DatabaseLogin:
-    """How to log in; the password stands in a file or the environment, never on a wire."""
+    """How to log in; the password stands in a file or the environment, never on a wire or in a representation."""
 
     user: str
-    password: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ one (the simple protocol runs both).
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 
 import psycopg
@@ -20,12 +20,12 @@ Value = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Where the wire is, and who reads."""
+    """Where the wire is, and who reads; no representation shows the password."""
 
     host: str
     port: int
     user: str
-    password: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

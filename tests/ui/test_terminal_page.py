@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 
+import pytest
 from textual import events
 from textual.pilot import Pilot
 
@@ -113,3 +114,16 @@ def test_without_a_database_it_says_so_and_keeps_trying() -> None:
         assert "no database" not in await screen.until("2 lost")
 
     drive(steps)
+
+
+def test_a_page_that_crashes_tells_where_and_never_what_a_variable_held(capsys: pytest.CaptureFixture[str]) -> None:
+    class Crashing(TerminalPage):
+        def on_mount(self) -> None:
+            held = "-".join(("hunter2", "in", "a", "local"))  # noqa: FLY002 - a report shows this line too
+            raise RuntimeError("out of paper" if held else "")
+
+    Crashing(Pretended(), every=0.1).run(headless=True)
+    report = capsys.readouterr().err
+    assert "on_mount" in report
+    assert "out of paper" in report
+    assert "hunter2-in-a-local" not in report

@@ -4,6 +4,8 @@ import time
 from dataclasses import replace
 from typing import ClassVar
 
+import rich
+from rich.traceback import Traceback
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -101,6 +103,10 @@ class TerminalPage(App[None]):
         if self._found is None:
             return NOTHING
         return cells.table(self._found, self._interval).having(self._wanted)
+
+    def _fatal_error(self) -> None:
+        """Show where and what when it ends badly; Textual's own shows what each variable held, passwords too."""
+        self.panic(Traceback(width=None, suppress=[rich]))
 
     # keys
 
