@@ -166,8 +166,9 @@ class Look:
 class DatabaseWatch(Kept):
     """Makes and migrates the schema, and looks every 5 s whether the database is still the same one, and well.
 
-    `found` is told, on this thread, which database it is: first, and whenever that changes. What somebody dropped is
-    made again; a table that the server suspended (a full disk) goes on by itself once the cause is gone.
+    `found` is told at every look, on this thread, which database it is: also for a hearer that started again since.
+    What somebody dropped is made again; a table that the server suspended (a full disk) goes on by itself once the
+    cause is gone.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what it is wired to
@@ -228,7 +229,7 @@ class DatabaseWatch(Kept):
         if identity != self._known:
             logger.info("the database is {}, schema {}.{}", *_shown(identity))
             self._known = identity
-            self._found(identity)
+        self._found(identity)
 
     def _look_after(self, tables: Sequence[TableHealth]) -> None:
         """Say which tables the server has suspended, and have them go on: in vain while the cause is there."""

@@ -21,6 +21,7 @@ from storage.questdb import QuestDB, Unreachable
 from storage.readings import InventoryEntry, LiveReading, Writer, Written
 from storage.schema import DatabaseIdentity
 from tests.actors.archive import Archive
+from tests.conftest import free_ports
 from transport.keys import KeyPair, Peer, write_peer
 from transport.messages import (
     Accepted,
@@ -169,15 +170,11 @@ class Server:
         self.allow_dir.mkdir()
         self.keys = make_keys()
         self.engine = Engine(self.admit("host", "manager"), store, path)
-        self.endpoint = "tcp://127.0.0.1:*"
+        self.endpoint = f"tcp://127.0.0.1:{free_ports(1)[0]}"
         self.start()
 
     def start(self) -> None:
         wire = Wire(self.keys, CLOCK)
-        if self.endpoint.endswith("*"):  # a port that nobody else has, for this test's coordinators
-            probe = wire.listen(self.endpoint, allow=lambda _: None, accept={"reactor": (Hello,)}, deliver=print)
-            self.endpoint = probe.endpoint
-            probe.close()
         self.engine.endpoint, self.engine.key = self.endpoint, self.keys.public
         config = CoordinatorConfig(
             endpoint=self.endpoint,
