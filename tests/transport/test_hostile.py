@@ -9,10 +9,9 @@ from contextlib import suppress
 import pytest
 import zmq
 
-from tests.transport.world import PATIENCE, World, eventually, message_in
+from tests.transport.world import World, eventually, message_in
 from transport.complaints import PER_WINDOW
 from transport.envelope import encode
-from transport.keys import KeyPair
 from transport.links import BATCH
 from transport.listener import TOO_MANY
 from transport.loop import Loop
@@ -28,23 +27,6 @@ STATUS = Status(
     clock_offset=None,
     database="",
 )
-
-
-class RawPeer:
-    """A DEALER with a key that is allowed, and no manners."""
-
-    def __init__(self, world: World, keys: KeyPair) -> None:
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.socket = self._context.socket(zmq.DEALER)
-        self.socket.linger = 0
-        self.socket.sndtimeo = self.socket.rcvtimeo = round(PATIENCE * 1000)
-        self.socket.curve_publickey, self.socket.curve_secretkey = keys.public.encode(), keys.secret.encode()
-        self.socket.curve_serverkey = world.keys.public.encode()
-        self.socket.connect(world.listener.endpoint)
-
-    def close(self) -> None:
-        self.socket.close()
-        self._context.term()
 
 
 def mutated(source: random.Random, frames: list[bytes]) -> list[bytes]:
@@ -79,7 +61,7 @@ def mutated(source: random.Random, frames: list[bytes]) -> list[bytes]:
 def test_ten_thousand_mutated_messages_harm_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transport.listener.TOO_MANY", 10_000)  # nobody is cut off
     good, inbox = world.joined("good")
-    evil = RawPeer(world, world.admit("evil"))
+    evil = world.raw(world.admit("evil"))
     source = random.Random(4)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     valid = encode(STATUS, id=7)
@@ -102,7 +84,7 @@ def test_ten_thousand_mutated_messages_harm_nobody(world: World, monkeypatch: py
 
 
 def test_nonsense_is_answered_only_so_often(world: World) -> None:
-    evil = RawPeer(world, world.admit("evil"))
+    evil = world.raw(world.admit("evil"))
     for _ in range(10 * PER_WINDOW):
         evil.socket.send_multipart([b"nonsense"])
     evil.socket.send_multipart(encode(STATUS, id=7))
@@ -119,11 +101,10 @@ def test_who_goes_on_doing_wrong_is_cut_off_for_the_rest_of_the_minute(
 ) -> None:
     good, inbox = world.joined("good")
     keys = world.admit("evil")
-    evil = RawPeer(world, keys)
-    events = evil.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    evil = world.raw(keys)
     for _ in range(TOO_MANY):
         evil.socket.send_multipart([b"nonsense"])
-    assert int.from_bytes(events.recv_multipart()[0][:2], "little") == zmq.EVENT_DISCONNECTED
+    assert evil.is_cut_off()
     _, again = world.connect(world.wire(keys))
     assert again.take() == Down("our key is not allowed there")
     good.send(Hello(software=""))
@@ -132,13 +113,12 @@ def test_who_goes_on_doing_wrong_is_cut_off_for_the_rest_of_the_minute(
     monkeypatch.setattr("transport.complaints.WINDOW_NS", 0)  # the minute is over
     _, again = world.connect(world.wire(keys))
     assert again.take() == Up()
-    events.close()
     evil.close()
 
 
 def test_bombs_cost_their_sender_his_answer_and_nobody_else(world: World) -> None:
     good, inbox = world.joined("good")
-    evil = RawPeer(world, world.admit("evil"))
+    evil = world.raw(world.admit("evil"))
     tag, header, _ = encode(STATUS, id=7)
     deep, wide = b"\x91" * 60_000, b"\xdd\xff\xff\xff\xff" * 10_000
     bombs = [
@@ -167,7 +147,7 @@ def test_while_its_owner_is_busy_nothing_is_read_and_nothing_lost(world: World) 
     busy.set()
     world.listener = world.listen(world.heard.put, busy=busy.is_set)
     good, _ = world.joined("good")
-    evil = RawPeer(world, world.admit("evil"))
+    evil = world.raw(world.admit("evil"))
     evil.socket.sndtimeo = 100
     sent = 0
     with suppress(zmq.Again):
@@ -183,7 +163,7 @@ def test_while_its_owner_is_busy_nothing_is_read_and_nothing_lost(world: World) 
 
 
 def test_a_message_of_many_frames_is_one_refusal(world: World) -> None:
-    evil = RawPeer(world, world.admit("evil"))
+    evil = world.raw(world.admit("evil"))
     evil.socket.send_multipart([b"x"] * 100_000)
     assert b"not three frames" in evil.socket.recv_multipart()[2]
     assert world.listener.counters.refused == 1
@@ -192,20 +172,18 @@ def test_a_message_of_many_frames_is_one_refusal(world: World) -> None:
 
 def test_a_frame_above_the_sockets_limit_cuts_its_sender_alone(world: World) -> None:
     good, inbox = world.joined("good")
-    evil = RawPeer(world, world.admit("evil"))
-    events = evil.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    evil = world.raw(world.admit("evil"))
     evil.socket.send_multipart([b"x" * (3 * 2**20)])
     good.send(Hello(software=""))
     world.acknowledge(world.heard.take())
     assert message_in(inbox.take()) == Ack(next_interval=5.0)
     assert world.listener.counters.refused == 0
-    assert int.from_bytes(events.recv_multipart()[0][:2], "little") == zmq.EVENT_DISCONNECTED
-    events.close()
+    assert evil.is_cut_off()
     evil.close()
 
 
 def test_a_flood_from_one_peer_leaves_room_for_another(world: World) -> None:
-    evil = RawPeer(world, world.admit("evil"))
+    evil = world.raw(world.admit("evil"))
     good, inbox = world.joined("good")
     for _ in range(4 * BATCH):
         evil.socket.send_multipart(encode(STATUS, id=1))
@@ -218,7 +196,7 @@ def test_a_flood_from_one_peer_leaves_room_for_another(world: World) -> None:
 
 
 def test_a_peer_that_does_not_read_loses_its_messages_and_no_other(world: World) -> None:
-    lazy = RawPeer(world, world.admit("lazy"))
+    lazy = world.raw(world.admit("lazy"))
     good, inbox = world.joined("good")
     lazy.socket.send_multipart(encode(Hello(software=""), id=1))
     route = world.heard.take().route

@@ -50,6 +50,30 @@ class Inbox(Generic[T]):
         return self._queue.empty()
 
 
+class RawPeer:
+    """A DEALER with a key, and no manners: no heartbeats, no limits, and it reads when it likes."""
+
+    def __init__(self, endpoint: str, server_key: str, keys: KeyPair) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.socket = self._context.socket(zmq.DEALER)
+        self.socket.linger = 0
+        self.socket.sndtimeo = self.socket.rcvtimeo = round(PATIENCE * 1000)
+        self.socket.curve_publickey, self.socket.curve_secretkey = keys.public.encode(), keys.secret.encode()
+        self.socket.curve_serverkey = server_key.encode()
+        self._ends = self.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self.socket.connect(endpoint)
+
+    def is_cut_off(self, seconds: float = PATIENCE) -> bool:
+        """Wait for the end of the connection; whether it came."""
+        return bool(self._ends.poll(round(seconds * 1000)))
+
+    def close(self) -> None:
+        self.socket.disable_monitor()
+        self._ends.close()
+        self.socket.close()
+        self._context.term()
+
+
 class World:
     """A listening wire that knows `peers`; `wire()` makes others. `close` ends them all."""
 
@@ -100,6 +124,9 @@ class World:
         connection, inbox = self.connect(self.wire(self.admit(name, role)))
         assert inbox.take() == Up()
         return connection, inbox
+
+    def raw(self, keys: KeyPair) -> RawPeer:
+        return RawPeer(self.listener.endpoint, self.keys.public, keys)
 
     def acknowledge(self, received: Received) -> None:
         self.listener.send([Outgoing(received.route, Ack(next_interval=5.0), received.header.id)])
