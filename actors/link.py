@@ -85,10 +85,14 @@ class EpochFile:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What a reactor says of itself, where it finds the coordinator, and what it remembers of it."""
+    """What a reactor says of itself, where it finds the coordinator, and what it remembers of it.
+
+    `instance` is random, of this start of its process.
+    """
 
     label: str
     software: str
+    instance: str
     inventory: Inventory
     coordinator: core.Server
     epochs: EpochFile
@@ -199,11 +203,13 @@ class Link(Kept):
             case core.Note(kind, text):
                 logger.info("{} {}", kind, text)
                 self._around.faults.event("link", kind, text)
+            case core.Refused(why):
+                self._refused(why)
 
     def _transmit(self, action: core.SendHello | core.SendAttach | core.SendStatus | core.SendAnswer) -> None:
         match action:
             case core.SendHello(_, epoch, lost):
-                self._send(Hello(software=self._node.software, epoch=epoch, lost=lost))
+                self._send(Hello(software=self._node.software, epoch=epoch, lost=lost, instance=self._node.instance))
             case core.SendAttach(_, epoch):
                 self._send(self._attach(epoch))
             case core.SendStatus(_, session, sequence):
@@ -256,6 +262,12 @@ class Link(Kept):
             faults=around.faults.current()[:MOST_FAULTS],
             devices=around.standings.snapshot(),
         )
+
+    def _refused(self, why: str | None) -> None:
+        if why is None:
+            self._around.faults.end("link", "refused")
+        else:
+            self._around.faults.begin("link", "refused", f"refused: {why}")
 
     def _remember(self, epoch: int) -> None:
         try:

@@ -24,6 +24,7 @@ from actors.link_events import (
     LogTo,
     Note,
     Open,
+    Refused,
     Remember,
     Rewired,
     Say,
@@ -56,6 +57,7 @@ __all__ = [
     "Move",
     "Note",
     "Open",
+    "Refused",
     "Remember",
     "Rewired",
     "Say",
@@ -249,6 +251,7 @@ class LinkCore:
         self._hear(attached.status_interval, now_ns)
         self._steady_ns = self._silent_ns
         yield Note("attached", f"{self._manager.name} at {self._manager.endpoint}, epoch {self.epoch}")
+        yield Refused(None)
         yield from (Ask(Change(document=document), 0) for document in attached.desired or ())
         yield from self._report(None, now_ns)
 
@@ -299,7 +302,11 @@ class LinkCore:
     def _obey(self, error: Error, now_ns: int) -> Iterable[Action]:
         yield Close(self._connection)
         yield from self._leave(f"{error.code}: {error.text}")
-        patience = error.retry if error.code in PASSING else error.retry or BACK_OFF_MOST
+        if error.code in PASSING:
+            patience = error.retry
+        else:
+            patience = error.retry or BACK_OFF_MOST
+            yield Refused(f"{error.code}: {error.text}")
         self._back_off(min(patience, LONGEST_RETRY), now_ns)
 
     # parts of these

@@ -150,7 +150,27 @@ class Note:
     text: str
 
 
-Action = Open | Close | SendHello | SendAttach | SendStatus | SendAnswer | Ask | Remember | LogTo | ServerTime | Note
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A server will not have us, and it takes people to change that; none: it does."""
+
+    why: str | None
+
+
+Action = (
+    Open
+    | Close
+    | SendHello
+    | SendAttach
+    | SendStatus
+    | SendAnswer
+    | Ask
+    | Remember
+    | LogTo
+    | ServerTime
+    | Note
+    | Refused
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from math import inf
 
+from actors.claims import Claims, Verdict
 from hardware.values import is_name
 from transport.liveness import JITTER, Life, life_of, lost_after
 from transport.messages import Error, Heartbeat, Hello, ManagerInfo, Placed, Register
@@ -33,6 +34,8 @@ LISTEN = 2 * (1 + JITTER)  # heartbeat intervals after a start, for every manage
 CONFIRM = 4.0  # heartbeat intervals; a placement that a heartbeat still does not show after them is forgotten
 PATIENCE = 14.0  # a hello waits so long for a manager before it is told to ask again: longer than the listening
 ASK_AGAIN = 5.0  # and this is when
+COPY_AGAIN = 30.0  # and when a machine asks whose identity another one has
+COPY = "both hold its key, as after copying a card"
 REGISTER = 45.0  # a process has so long to register: longer than the longest back-off of a manager's link
 LONGEST_BACK_OFF = 60.0  # between starts that fail
 
@@ -205,6 +208,7 @@ class Placement:
         self._slots = {number: _Slot() for number in range(1, numbers + 1)}
         self._managers: dict[int, _Manager] = {}
         self._epochs: dict[str, int] = {}  # the highest seen of each reactor
+        self._claims = Claims()
         self._waiting: dict[str, _Waiting] = {}
         self._listen_until = now + LISTEN * interval
         self._looked: float | None = None  # when the launcher was last heard of
@@ -241,9 +245,14 @@ class Placement:
 
     def hello(self, asker: Asker, reactor: str, message: Hello, now: float) -> list[Action]:
         """Place a reactor, or keep its hello until there is room, or until it has waited long enough."""
+        held = any(manager.holds(reactor) for manager in self._managers.values())
+        verdict = self._claims.judge(reactor, message.instance, held=held)
+        if verdict is Verdict.REFUSED:
+            return [Refuse(asker, Error(code="name", text=f"another machine is {reactor}: {COPY}", retry=COPY_AGAIN))]
         self._raise_epoch(reactor, message.epoch)
         self._waiting[reactor] = _Waiting(asker, message.lost, now + PATIENCE)
-        return [*self._place(reactor, now), *self._start(now)]
+        notes = [Note(f"{reactor} is two machines, the newer of which is refused: {COPY}")]
+        return [*(notes if verdict is Verdict.BACK else ()), *self._place(reactor, now), *self._start(now)]
 
     def _raise_epoch(self, reactor: str, epoch: int) -> None:
         self._epochs[reactor] = max(epoch, self._epochs.get(reactor, 0))

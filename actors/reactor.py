@@ -65,11 +65,13 @@ class Guarded:
 class Outside:
     """What a reactor finds around it.
 
-    `driver` and `device` give a driver's class by its name, `boot` is the id of this boot, `disciplined` whether NTP
-    disciplines the machine's clock. The reactor closes `buses` and `wire` when it stops.
+    `instance` is random, of this start of the process, and `boot` the id of this boot. `driver` and `device` give a
+    driver's class by its name, `disciplined` whether NTP disciplines the machine's clock. The reactor closes `buses`
+    and `wire` when it stops.
     """
 
     software: str
+    instance: str
     boot: str
     clock: Clock
     disciplined: Callable[[], bool]
@@ -208,6 +210,7 @@ class Reactor(Keeper):
         node = Node(
             label=line(config.label),
             software=self._outside.software,
+            instance=self._outside.instance,
             inventory=inventory,
             coordinator=Server("coordinator", config.coordinator, config.coordinator_key),
             epochs=EpochFile(config.state_dir / "epoch"),

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from secrets import token_hex
 
 import pykka
 from loguru import logger
@@ -45,6 +46,7 @@ def run_reactor(settings: Settings) -> None:
         logger.info("public key {}: the server lets it in by a file of its allow-list", keys.public)
         outside = Outside(
             software=version("reactorium"),
+            instance=token_hex(16),
             boot=boot_id(),
             clock=clock,
             disciplined=disciplined,

@@ -238,12 +238,13 @@ class ManagerInfo(Struct, frozen=True, kw_only=True):
 
 
 class Hello(Message, frozen=True, kw_only=True):
-    """reactor, operator -> coordinator: who I am, the highest epoch I have seen, the manager that I lost."""
+    """reactor, operator -> coordinator: what I run, the highest epoch I have seen, the manager that I lost."""
 
     TYPE = "hello"
     software: Text
     epoch: Count = 0
     lost: Text = ""
+    instance: Annotated[str, Meta(max_length=64)] = ""
 
 
 class Welcome(Message, frozen=True, kw_only=True):

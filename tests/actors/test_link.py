@@ -107,7 +107,7 @@ class Scene:
         coordinator = Server("coordinator", "tcp://10.0.0.1:5000", "C" * 40)
         self.asked: list[tuple[Message, int, int]] = []
         self.inventory = Inventory([SENSOR], [])
-        node = Node("Tank", "1.2.3", self.inventory, coordinator, EpochFile(folder / "epoch"))
+        node = Node("Tank", "1.2.3", "one", self.inventory, coordinator, EpochFile(folder / "epoch"))
         hearers = Hearers(
             database=self.databases.append,
             server_time=lambda *times: self.times.append(times),
@@ -151,7 +151,7 @@ def test_the_way_to_the_first_status(scene: Scene, kept: Kept, tmp_path: Path) -
     scene.attach()
     coordinator, manager = scene.wire.connections
     assert (coordinator.endpoint, manager.endpoint) == ("tcp://10.0.0.1:5000", "tcp://10.0.0.1:6001")
-    assert coordinator.sent == [(Hello(software="1.2.3"), "", 0)]
+    assert coordinator.sent == [(Hello(software="1.2.3", instance="one"), "", 0)]
     assert coordinator.closed
     assert manager.sent[0] == (Attach(epoch=8, label="Tank", software="1.2.3", sensors=[SENSOR]), "", 0)
     assert [(type(message), session, sequence) for message, session, sequence in manager.sent[1:]] == [

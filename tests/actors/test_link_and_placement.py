@@ -319,15 +319,24 @@ class Reactor:
         self.session = ""
         self.attached_epochs: list[int] = []
         self.lives = 0
+        self.refused: str | None = None
         self.connections: dict[int, Connection] = {}
         self.start()
 
     def start(self) -> None:
         """Begin, or begin again, with nothing but the epoch of the life before."""
+        self.instance = str(next(self.world.numbers))
+        self.leave()
+        self.join()
+
+    def leave(self) -> None:
+        """Be heard no more."""
         for connection in self.connections.values():
             self.world.close(connection)
         self.connections = {}
         self.lives += 1
+
+    def join(self) -> None:
         self.core = LinkCore(
             coordinator=link_core.Server("coordinator", COORDINATOR, KEY),
             epoch=self.epoch,
@@ -354,7 +363,7 @@ class Reactor:
             case link_core.Close(number):
                 self.world.close(self.connections[number])
             case link_core.SendHello(number, epoch, lost):
-                self.send(number, Hello(software="1", epoch=epoch, lost=lost))
+                self.send(number, Hello(software="1", epoch=epoch, lost=lost, instance=self.instance))
             case link_core.SendAttach(number, epoch):
                 self.send(number, Attach(epoch=epoch, label="", software="1", sensors=[]))
             case link_core.SendStatus(number, session, sequence):
@@ -365,6 +374,8 @@ class Reactor:
                 self.epoch = epoch
             case link_core.Note("attached"):
                 self.attached_epochs.append(self.core.epoch)
+            case link_core.Refused(why):
+                self.refused = why
 
     def send(self, number: int, message: Message, session: str = "", sequence: int = 0) -> None:
         self.world.send(self.connections[number], self.name, message, session, sequence)
@@ -458,3 +469,45 @@ def test_a_restarted_coordinator_moves_nobody() -> None:
     assert_all_is_well(world)
     assert {manager.pid for manager in world.managers.values()} == before
     assert all(reactor.attached_epochs == [reactor.epoch] for reactor in world.reactors)
+
+
+def two_machines(seed: int) -> tuple[World, Reactor, Reactor]:
+    """A reactor, and a copy of it that was switched on later, after half a minute side by side."""
+    world = World(seed, 1)
+    world.bad = False
+    world.run(40.0)
+    (first,) = world.reactors
+    copy = Reactor(world, first.name)
+    world.reactors.append(copy)
+    world.run(60.0)
+    return world, first, copy
+
+
+def assert_is_served(served: Reactor, other: Reactor) -> None:
+    assert served.core.state is State.ATTACHED
+    assert served.refused is None
+    assert other.core.state is not State.ATTACHED
+    assert other.refused == "name: another machine is r0: both hold its key, as after copying a card"
+
+
+def test_of_two_machines_with_one_key_the_first_is_served_and_the_other_told_why() -> None:
+    for seed in range(20):
+        world, first, copy = two_machines(seed)
+        assert_is_served(first, copy)
+        before = len(first.attached_epochs)
+        first.start()
+        world.run(600.0)
+        assert_is_served(first, copy)
+        assert len(first.attached_epochs) == before + 1  # once more, for it started again; the other disturbs nobody
+
+
+def test_a_copy_is_served_while_the_first_is_away_and_gives_way_when_it_is_back() -> None:
+    for seed in range(20):
+        world, first, copy = two_machines(seed)
+        first.leave()
+        world.run(90.0)
+        assert copy.core.state is State.ATTACHED
+        assert copy.refused is None
+        first.join()
+        world.run(60.0)
+        assert_is_served(first, copy)

@@ -21,6 +21,7 @@ from actors.link_core import (
     LogTo,
     Note,
     Open,
+    Refused,
     Remember,
     Rewired,
     Say,
@@ -135,6 +136,7 @@ def test_the_way_to_the_first_status() -> None:
     assert bench.up() == [SendAttach(2, 8)]
     assert bench.hear(ATTACHED) == [
         Note("attached", "host-1 at tcp://10.0.0.1:6001, epoch 8"),
+        Refused(None),
         SendStatus(2, SESSION, 1),
     ]
     assert bench.core.state is State.ATTACHED
@@ -172,7 +174,7 @@ def test_all_that_is_desired_comes_with_attached_before_the_first_status() -> No
     bench = Bench().joining()
     bench.up()
     actions = bench.hear(Attached(session=SESSION, status_interval=5.0, desired=[DOCUMENT]))
-    assert actions[1:] == [Ask(CHANGE, 0), SendStatus(2, SESSION, 1)]
+    assert actions[2:] == [Ask(CHANGE, 0), SendStatus(2, SESSION, 1)]
 
 
 def test_a_change_is_heard_once_and_in_its_session_alone() -> None:
@@ -353,7 +355,8 @@ def test_a_coordinator_that_refuses_for_good_is_asked_rarely() -> None:
     bench = Bench()
     bench.wait()
     bench.up()
-    bench.hear(Error(code="role", text="not yours"))
+    actions = bench.hear(Error(code="role", text="not yours"))
+    assert actions == [Close(1), Refused("role: not yours")]
     assert (bench.core.state, bench.pause) == (State.RESTING, 31)
 
 

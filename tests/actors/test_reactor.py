@@ -105,6 +105,7 @@ def make_keys() -> KeyPair:
 def make_outside(wire: Wire) -> Outside:
     return Outside(
         software="1.2.3",
+        instance="one",
         boot="boot",
         clock=CLOCK,
         disciplined=lambda: False,
@@ -252,7 +253,7 @@ def test_it_attaches_reports_and_keeps_samples(
     start: Callable[[ReactorConfig], pykka.ActorRef[Reactor]], config: ReactorConfig, server: Server, tmp_path: Path
 ) -> None:
     ref = start(config)
-    assert server.heard.get(timeout=WAIT) == Hello(software="1.2.3")
+    assert server.heard.get(timeout=WAIT) == Hello(software="1.2.3", instance="one")
     attach = server.heard.get(timeout=WAIT)
     assert (attach.epoch, attach.label) == (1, "Tank")
     assert [(info.name, info.driver, info.live_interval, info.sample_interval) for info in attach.sensors] == [

@@ -194,6 +194,7 @@ def start(config: ReactorConfig, keys: KeyPair) -> Iterator[Callable[[], pykka.A
         clock = SystemClock(PACE)
         outside = Outside(
             software="1.2.3",
+            instance="one",
             boot=boot_id(),
             clock=clock,
             disciplined=lambda: True,

@@ -110,6 +110,7 @@ def reactor(config: ReactorConfig) -> Iterator[None]:
     clock = SystemClock(PACE)
     outside = Outside(
         software="1.2.3",
+        instance="one",
         boot=boot_id(),
         clock=clock,
         disciplined=lambda: True,

@@ -219,7 +219,7 @@ def test_a_frame_may_have_its_limit_and_no_byte_more() -> None:
 
 
 def test_a_message_above_its_limit_is_refused_by_its_sender() -> None:
-    with pytest.raises(EnvelopeError, match="hello of 70028 bytes, limit 65536") as caught:
+    with pytest.raises(EnvelopeError, match="hello of 70038 bytes, limit 65536") as caught:
         encode(Hello(software="x" * 70_000), id=1)
     assert caught.value.code == "too_large"
 

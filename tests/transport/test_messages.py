@@ -140,7 +140,7 @@ REJECTED = Rejected(
 )
 DONE = Done(act="0f8c1b2a-dose", state="done", target="acid", kind="dose", text="", result={"volume": 1.5})
 SAMPLES: list[Message] = [
-    Hello(software="reactorium 0.1.0", epoch=7, lost="manager-02 unanswered"),
+    Hello(software="reactorium 0.1.0", epoch=7, lost="manager-02 unanswered", instance="0123456789abcdef"),
     Welcome(
         manager="manager-01",
         endpoint="tcp://10.0.0.1:40123",
