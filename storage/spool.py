@@ -115,9 +115,7 @@ class Spool:
         with self._transaction() as db:
             for row in rows:
                 self._insert(db, row)
-            dropped = self._make_room(db)
-            if dropped + lost:
-                remember(db, "dropped", (recall(db, "dropped", int) or 0) + dropped + lost)
+            dropped = self._make_room(db, lost)
         self._unsynced = True
         return dropped
 
@@ -144,26 +142,39 @@ class Spool:
     def date(self, anchor: Anchor) -> int:
         """Give waiting rows of the anchor's boot their date, for ever, and later rows theirs as they come.
 
-        Remembered in the file, for a process that starts again in the same boot. Returns how many rows were dated.
+        Remembered in the file, for a process that starts again in the same boot: once no row is left, so that one that
+        is cut short finds the others undated still. Returns how many rows were dated.
         """
-        with self._transaction() as db:
-            remember(db, "anchor", anchor)
-            undated = db.execute(
-                "SELECT id, series, taken_ns FROM rows WHERE state = ? AND boot = ?", (UNDATED, anchor.boot)
-            ).fetchall()
-            for number, series, taken_ns in undated:
-                wall_us = _free_moment(db, series, anchor.wall(taken_ns))
-                db.execute("UPDATE rows SET state = ?, wall_us = ? WHERE id = ?", (WAITING, wall_us, number))
-            self._anchor = anchor
-        return len(undated)
+        dated = 0
+        while True:
+            with self._transaction() as db:
+                undated = db.execute(
+                    "SELECT id, series, taken_ns FROM rows WHERE state = ? AND boot = ? LIMIT ?",
+                    (UNDATED, anchor.boot, CHUNK),
+                ).fetchall()
+                for number, series, taken_ns in undated:
+                    wall_us = _free_moment(db, series, anchor.wall(taken_ns))
+                    db.execute("UPDATE rows SET state = ?, wall_us = ? WHERE id = ?", (WAITING, wall_us, number))
+                self._make_room(db)  # a row with a date needs half as much again
+                if not undated:
+                    remember(db, "anchor", anchor)
+                    self._anchor = anchor
+                    return dated
+            dated += len(undated)
 
     def refuse_undatable(self) -> int:
         """Set aside rows of earlier boots whose wall time was never known and never will be. Returns how many."""
-        with self._transaction() as db:
-            return db.execute(
-                "UPDATE rows SET state = ?, reason = ? WHERE state = ? AND boot <> ?",
-                (REFUSED, "the clock was never known in its boot", UNDATED, self._boot),
-            ).rowcount
+        refused = 0
+        while True:
+            with self._transaction() as db:
+                count = db.execute(
+                    "UPDATE rows SET state = ?, reason = ?"
+                    " WHERE id IN (SELECT id FROM rows WHERE state = ? AND boot <> ? LIMIT ?)",
+                    (REFUSED, "the clock was never known in its boot", UNDATED, self._boot, CHUNK),
+                ).rowcount
+            refused += count
+            if not count:
+                return refused
 
     def batch(self, limit: int, *, without: frozenset[str] = frozenset()) -> list[SpooledRow]:
         """Return the oldest waiting rows of one table, oldest first; `without` names tables to pass over.
@@ -329,8 +340,11 @@ class Spool:
             (state, row.TABLE, self._id, series, seq, msgspec.json.encode(row), self._boot, row.taken_ns, wall_us),
         )
 
-    def _make_room(self, db: sqlite3.Connection) -> int:
-        """Drop the oldest confirmed rows, then refused ones, then waiting ones, until the limit is kept."""
+    def _make_room(self, db: sqlite3.Connection, lost: int = 0) -> int:
+        """Drop the oldest confirmed rows, then refused ones, then waiting ones, until the limit is kept.
+
+        Returns how many of those the database does not have; they are counted for ever, and `lost` with them.
+        """
         dropped = 0
         while _used(db) > self._limit:
             for state in (CONFIRMED, REFUSED, WAITING, UNDATED):
@@ -340,6 +354,8 @@ class Spool:
                 break
             deleted = _delete(db, ids)
             dropped += 0 if state == CONFIRMED else deleted
+        if dropped + lost:
+            remember(db, "dropped", (recall(db, "dropped", int) or 0) + dropped + lost)
         return dropped
 
     def _now_us(self) -> int | None:

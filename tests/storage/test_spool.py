@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from storage import spool as spool_module
 from storage.rows import Sample
 from storage.spool import ROOM, Anchor, Spool, SpoolFull
 from tests.storage.conftest import BOOT, NOON, SECOND, MakeSpool, ManualClock, anchor, event, sample, setting
@@ -67,6 +68,25 @@ def test_rows_wait_undated_until_the_clock_is_known(make_spool: MakeSpool) -> No
     assert spool.backlog().waiting == 2
     assert spool.date(anchor(second=103)) == 2
     assert [row.wall_us for row in spool.batch(10)] == [NOON - 2_000_000, NOON - 1_000_000]
+
+
+def test_dating_that_is_cut_short_goes_on_with_the_rest(make_spool: MakeSpool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "CHUNK", 2)
+    spool = make_spool()
+    spool.append([sample(100 + number) for number in range(5)])
+    with monkeypatch.context() as failing:
+        moments = iter([NOON, NOON + 1])
+        failing.setattr(spool_module, "_free_moment", lambda *_: next(moments, None) or full())
+        with pytest.raises(SpoolFull):
+            spool.date(anchor())
+    assert spool.anchor is None  # whoever starts now looks for the time again
+    assert len(waiting(spool)) == 2
+    assert spool.date(anchor()) == 3
+    assert [seq for seq, _ in waiting(spool)] == [1, 2, 3, 4, 5]
+
+
+def full() -> int:
+    raise sqlite3.OperationalError("database or disk is full")
 
 
 def test_a_date_once_given_stays_when_the_clock_is_set_again(make_spool: MakeSpool) -> None:
