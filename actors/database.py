@@ -15,7 +15,7 @@ from loguru import logger
 from actors.keeper import Kept, Report, tell
 from actors.ticker import SECOND, Ticker
 from hardware.clock import Clock
-from storage.queries import TableHealth, resume, table_health
+from storage.queries import resume, table_health
 from storage.questdb import DatabaseError, QuestDB
 from storage.readings import InventoryEntry, LiveReading, Writer, Written
 from storage.schema import (
@@ -28,13 +28,13 @@ from storage.schema import (
     missing,
     read_identity,
 )
-from storage.views import VIEWS
+from storage.views import VIEWS, fill_again, invalid_views
 
 WRITE_EVERY = 0.5  # seconds
 MOST_READINGS = 50_000  # that wait; ten seconds of 2,000 reactors, about 10 MiB
 LOOK_EVERY = 5.0
 REST = 5.0  # after a failure
-RESUME = 60.0  # between two tries to have a suspended table go on, the first of them so long after it was seen
+RESUME = 60.0  # between two tries to have suspended tables, invalid views go on; the first so long after one was seen
 
 
 class Outbox:
@@ -188,6 +188,7 @@ class DatabaseWatch(Kept):
         self._known: DatabaseIdentity | None = None
         self._trouble = ""
         self._suspended: frozenset[str] = frozenset()
+        self._invalid: frozenset[str] = frozenset()  # views
         self._resume_ns = 0
         self._alarm = ticker.alarm(partial(tell, self.actor_ref, Look()))
 
@@ -200,7 +201,7 @@ class DatabaseWatch(Kept):
         trouble = ""
         try:
             self._know(self._look())
-            self._look_after(table_health(self._database))
+            self._look_after()
         except SchemaDrift as drift:
             trouble = str(drift)
             if drift.identity is not None:  # rows that it takes shall come all the same
@@ -231,21 +232,30 @@ class DatabaseWatch(Kept):
             self._known = identity
         self._found(identity)
 
-    def _look_after(self, tables: Sequence[TableHealth]) -> None:
-        """Say which tables the server has suspended, and have them go on: in vain while the cause is there."""
-        ill = {one.name: one.error for one in tables if one.suspended and one.name in OURS}
-        for name in ill.keys() - self._suspended:
-            logger.error("the table {} is suspended, it takes rows and shows none: {}", name, (ill[name] or "").strip())
-        for name in self._suspended - ill.keys():
+    def _look_after(self) -> None:
+        """Say what the server has given up, for lack of room mostly, and have it go on: in vain while that lasts."""
+        tables = {one.name: one.error for one in table_health(self._database) if one.suspended and one.name in OURS}
+        views = invalid_views(self._database)
+        for name in tables.keys() - self._suspended:
+            reason = (tables[name] or "").strip()
+            logger.error("the table {} is suspended, it takes rows and shows none: {}", name, reason)
+        for name in self._suspended - tables.keys():
             logger.info("the table {} is not suspended any more", name)
+        for name in views.keys() - self._invalid:
+            left = ", and has rows that the samples do not have any more: left to people" if views[name].alone else ""
+            logger.error("the view {} is brought up to date no more{}: {}", name, left, views[name].reason)
+        for name in self._invalid - views.keys():
+            logger.info("the view {} is brought up to date again", name)
         now_ns = self._clock.monotonic_ns()
-        if not ill or not self._suspended:
+        if not (tables or views) or not (self._suspended or self._invalid):
             self._resume_ns = now_ns + round(RESUME * SECOND)
         elif now_ns >= self._resume_ns:
             self._resume_ns = now_ns + round(RESUME * SECOND)
-            for name in ill:
+            for name in tables:
                 resume(self._database, name)
-        self._suspended = frozenset(ill)
+            if not tables:  # they are filled with what stands there
+                fill_again(self._database, views)
+        self._suspended, self._invalid = frozenset(tables), frozenset(views)
 
 
 OURS = frozenset({table.name for table in TABLES} | {view.name for view in VIEWS})

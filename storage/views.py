@@ -4,6 +4,7 @@ They only add: no process of ours needs one to keep or to ship a sample, so one 
 is told and stands in nobody's way.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loguru import logger
@@ -93,6 +94,14 @@ VIEWS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """A view that QuestDB brings up to date no more. `alone`: it has rows that the samples could not give back."""
+
+    reason: str
+    alone: bool
+
+
 def make_views(database: QuestDB) -> None:
     """Make what is missing, and have those filled again whose table was dropped or truncated; the tables are there.
 
@@ -100,10 +109,30 @@ def make_views(database: QuestDB) -> None:
     """
     for view in VIEWS:
         _try(database, view.statement(), view.name)
+    fill_again(database, invalid_views(database))
+
+
+def invalid_views(database: QuestDB) -> dict[str, Invalid]:
+    """Find those that a full disk, or a table that was dropped or truncated, has left behind for ever. By name."""
     names = literals([view.name for view in VIEWS])
-    stale = f"SELECT view_name FROM materialized_views() WHERE view_status = 'invalid' AND view_name IN ({names})"  # noqa: S608 - constants
-    for (name,) in database.query(stale):
-        _try(database, f"REFRESH MATERIALIZED VIEW {name} FULL", name)
+    rows = database.query(
+        "SELECT view_name, invalidation_reason FROM materialized_views()"  # noqa: S608 - constants
+        f" WHERE view_status = 'invalid' AND view_name IN ({names})"
+    )
+    return {name: Invalid(reason or "", _is_alone(database, name)) for name, reason in rows}
+
+
+def fill_again(database: QuestDB, views: Mapping[str, Invalid]) -> None:
+    """Have them filled from the samples, in the background. It begins with emptying, so who is alone is left alone."""
+    for name, view in views.items():
+        if not view.alone:
+            _try(database, f"REFRESH MATERIALIZED VIEW {name} FULL", name)
+
+
+def _is_alone(database: QuestDB, name: str) -> bool:
+    view = database.query(f"SELECT ts FROM {name} LIMIT 1")  # noqa: S608 - ours
+    samples = database.query("SELECT timestamp_floor('d', ts) FROM samples LIMIT 1")
+    return bool(view and samples and view[0][0] < samples[0][0])
 
 
 def _try(database: QuestDB, statement: str, name: str) -> None:

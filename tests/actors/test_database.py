@@ -1,6 +1,6 @@
 """The server's database actors: what waits, what is dropped, and when a new database is noticed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from storage.queries import TableHealth
 from storage.questdb import QuestDB, Unreachable
 from storage.readings import InventoryEntry, LiveReading, Writer, Written
 from storage.schema import TABLES, DatabaseIdentity, Keeping, SchemaDrift
+from storage.views import Invalid
 from tests.actors.conftest import FakeClock
 
 FIRST = DatabaseIdentity("a" * 32, 1, 1, 0)
@@ -172,6 +173,7 @@ class FakeServer(QuestDB):
         self.drift = ""
         self.suspended: set[str] = set()
         self.resumed: list[str] = []
+        self.invalid: dict[str, Invalid] = {}
 
     def read_identity(self, _: QuestDB) -> DatabaseIdentity | None:
         if self.away:
@@ -186,6 +188,13 @@ class FakeServer(QuestDB):
 
     def resume(self, _: QuestDB, table: str) -> None:
         self.resumed.append(table)
+
+    def invalid_views(self, _: QuestDB) -> dict[str, Invalid]:
+        return dict(self.invalid)
+
+    def fill_again(self, _: QuestDB, views: Mapping[str, Invalid]) -> None:
+        for name in views:
+            del self.invalid[name]
 
     def ensure_schema(self, _: QuestDB, keeping: Keeping) -> DatabaseIdentity:
         assert keeping == Keeping()
@@ -203,7 +212,7 @@ class FakeServer(QuestDB):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> FakeServer:
     server = FakeServer()
-    for name in ("read_identity", "missing", "ensure_schema", "table_health", "resume"):
+    for name in ("read_identity", "missing", "ensure_schema", "table_health", "resume", "invalid_views", "fill_again"):
         monkeypatch.setattr(database, name, partial(getattr(FakeServer, name), server))
     return server
 
@@ -298,6 +307,26 @@ def test_a_suspended_table_is_said_at_once_and_goes_on_by_itself(
         "the table hourly is suspended, it takes rows and shows none: full",
         "the table samples is not suspended any more",
     ]
+
+
+def test_an_invalid_view_is_said_and_filled_again_once_no_table_is_suspended(
+    watch: Watch, server: FakeServer, said: list[str]
+) -> None:
+    watch(0)
+    server.suspended = {"samples"}
+    server.invalid = {"tallies": Invalid("[28] No space left", alone=False)}
+    watch(5)
+    assert said[2:] == ["the view tallies is brought up to date no more: [28] No space left"]
+    watch(60)
+    assert (server.resumed, list(server.invalid)) == (["samples"], ["tallies"])
+    server.suspended = set()
+    watch(60)
+    watch(5)
+    assert server.invalid == {}
+    assert said[-1] == "the view tallies is brought up to date again"
+    server.invalid = {"hourly": Invalid("why", alone=True)}
+    watch(5)
+    assert "has rows that the samples do not have any more: left to people" in said[-1]
 
 
 def test_a_database_that_is_away_changes_nothing_until_it_is_back(watch: Watch, server: FakeServer) -> None:

@@ -6,7 +6,7 @@ from loguru import logger
 from storage import views
 from storage.questdb import QuestDB, SqlError
 from storage.schema import ensure_schema
-from storage.views import View, make_views
+from storage.views import View, invalid_views, make_views
 from tests.storage.conftest import insert
 
 pytestmark = pytest.mark.system
@@ -140,6 +140,24 @@ def test_they_come_back_with_the_table_that_someone_dropped(database: QuestDB) -
     assert database.query("SELECT * FROM gaps") == []
     for of in ("materialized_views", "views"):
         assert database.query(f"SELECT view_name FROM {of}() WHERE view_status = 'invalid'") == []
+
+
+def test_a_view_with_rows_that_the_samples_have_no_more_is_not_emptied(database: QuestDB) -> None:
+    days = ("2026-03-01", "2026-03-02")
+    insert(
+        database, "samples", SAMPLE, *(f"'r1', 'ph', 'ph', 7, 'pH', 'ok', 's', 1, '{day}T10:00:00Z'" for day in days)
+    )
+    refresh(database, "hourly", "tallies")
+    database.execute(f"ALTER TABLE samples DROP PARTITION LIST '{days[0]}'")  # as time does
+    database.execute("UPDATE samples SET value = 8")  # of all that makes them invalid the quickest
+    while len(found := invalid_views(database)) < 2:
+        pass
+    assert {name: view.alone for name, view in found.items()} == {"hourly": True, "tallies": True}
+    make_views(database)
+    assert database.query("SELECT count() FROM hourly") == [(2,)]
+    insert(database, "samples", SAMPLE, f"'r1', 'ph', 'ph', 7, 'pH', 'ok', 's', 1, '{days[0]}T09:00:00Z'")
+    assert not any(view.alone for view in invalid_views(database).values())
+    refresh(database, "hourly", "tallies")
 
 
 def test_a_server_that_makes_none_keeps_samples_all_the_same(
