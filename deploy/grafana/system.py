@@ -90,7 +90,7 @@ def system() -> dashboards.Dashboard:
         .with_panel(
             blocks.table(
                 "Materialized views",
-                "An invalid one is filled again within minutes, unless it has rows older than the samples: then see the log.",
+                "An invalid one is filled again within minutes, unless it has rows older than the samples.",
                 VIEWS,
                 {"status": blocks.colored({"valid": blocks.GOOD, "invalid": blocks.BAD})},
             ).height(5)
