@@ -20,6 +20,8 @@ from actors.config import DatabaseLogin
 VERSION = "9.3.4"
 ARTIFACT_SHA256 = "939bc53ab22f93dbaa6545143a6e7c536d4904c07b7f2d381e8eef10436be062"
 LOOPBACK = "127.0.0.1"
+POOLS = ("SHARED", "WAL_APPLY", "MAT_VIEW_REFRESH", "VIEW_COMPILER", "EXPORT", "HTTP_MIN")
+NAP, SLEEP = 20, 100  # rounds without work until a thread waits 1 ms, 10 ms; the server's own are 7,000 and 10,000
 
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all
 
@@ -120,6 +122,7 @@ def command(config: QuestDBConfig, jar: Path) -> list[str]:
         "--enable-native-access=io.questdb",
         "--sun-misc-unsafe-memory-access=allow",
         f"-Djava.io.tmpdir={config.root / 'tmp'}",
+        f"-XX:ErrorFile={config.root / 'crash.log'}",  # of the last crash; else one each in the working folder, or /tmp
         "-p",
         str(jar),
         "-m",
@@ -130,9 +133,13 @@ def command(config: QuestDBConfig, jar: Path) -> list[str]:
 
 
 def environment(config: QuestDBConfig) -> dict[str, str]:
-    """Build the server's settings as its environment: loopback only, sync commits, nothing created by itself."""
+    """Build the server's settings as its environment: loopback only, sync commits, nothing created by itself.
+
+    A fleet writes a little and often: threads that wait for work in a loop would never come to rest between two writes.
+    """
     owner, viewer = config.logins.owner, config.logins.viewer
-    return {
+    rounds = {"NAP": NAP, "SLEEP": SLEEP}
+    return {f"QDB_{pool}_WORKER_{what}_THRESHOLD": str(number) for pool in POOLS for what, number in rounds.items()} | {
         "QDB_HTTP_BIND_TO": f"{LOOPBACK}:{config.http_port}",
         "QDB_HTTP_MIN_NET_BIND_TO": f"{LOOPBACK}:{config.health_port}",
         "QDB_HTTP_USER": owner.user,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from deploy import questdb as local
 from storage.questdb import LoginRefused, QuestDB, SqlError, Unreachable, literal, literals
 from tests.conftest import Server, free_ports
 
@@ -16,6 +17,14 @@ def client(questdb: Server) -> Iterator[QuestDB]:
     client = questdb.client()
     yield client
     client.close()
+
+
+def test_the_server_knows_every_setting_and_has_it(questdb: Server, client: QuestDB) -> None:
+    """One that it does not know it would ignore."""
+    known = dict(client.query("SELECT env_var_name, value_source FROM (SHOW PARAMETERS)"))
+    assert {name: known.get(name) for name in local.environment(questdb.config)} == dict.fromkeys(
+        local.environment(questdb.config), "env"
+    )
 
 
 def test_a_query_answers_rows(client: QuestDB) -> None:
