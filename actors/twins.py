@@ -65,15 +65,21 @@ class Twin:
         return Outgoing(self.route, message, session=self.session.id, sequence=self.session.stamp())
 
     def fresh(self) -> list[LiveReading]:
-        """Give the readings that are newer than those given before; what was not declared is passed over."""
+        """Give the readings that are newer than those given before.
+
+        Passed over is what was not declared, and what no clock can date: such rows would cost others theirs.
+        """
+        if self.status is None:
+            return []
         rows = []
-        for reading in self.status.readings if self.status else ():
+        latest_us = self.offset_us + self.status.now_us + CLOCK_STEP_US
+        for reading in self.status.readings:
             series = (reading.sensor, reading.quantity)
             unit = self.units.get(series)
-            if unit is None or reading.taken_us <= self.written.get(series, -1):
+            wall_us = self.offset_us + reading.taken_us
+            if unit is None or reading.taken_us <= self.written.get(series, -1) or not 0 <= wall_us <= latest_us:
                 continue
             self.written[series] = reading.taken_us
-            wall_us = self.offset_us + reading.taken_us
             rows.append(LiveReading(self.reactor, *series, reading.value, unit, reading.quality, wall_us))
         return rows
 

@@ -273,6 +273,15 @@ def test_what_was_not_declared_is_not_written(twins: Twins, reactor: Reactor) ->
     assert twins.fresh() == []
 
 
+@pytest.mark.parametrize(("now_us", "taken_us"), [(5 * SECOND, 2**62), (5 * SECOND, 7 * SECOND), (2**62, 5 * SECOND)])
+def test_what_no_clock_can_date_is_not_written(twins: Twins, reactor: Reactor, now_us: int, taken_us: int) -> None:
+    """The database refuses such a row, and what is written with it."""
+    reactor.report(status(now_us, ph(7.0, taken_us)))
+    assert twins.fresh() == []
+    reactor.report(status(6 * SECOND, ph(7.1, 6 * SECOND)))
+    assert [row.value for row in twins.fresh()] == [7.1]
+
+
 def test_what_is_wired_is_told_once(twins: Twins, reactor: Reactor) -> None:
     [entry] = twins.wired(WALL)
     assert (entry.reactor, entry.kind, entry.name, entry.label) == ("r1", "sensor", "water", "Water")
