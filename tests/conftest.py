@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -9,8 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,14 @@ accounts._COST["n"] = 2  # a password may be guessed quickly here
 
 READY = 60.0  # seconds; 2 on an idle machine
 STOP = 20.0
+
+# Below those that the kernel gives to whoever asks for any; each of xdist's processes has its own.
+_OURS = range(
+    10_000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")),
+    32_768,
+    int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+)
+PORTS = cycle(random.sample(_OURS, len(_OURS)))
 
 # The server runs in a child that becomes java, so that it ends when the tests do, however they end.
 CHILD = """
@@ -137,15 +147,14 @@ class Server:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that are free now: the server cannot bind port 0 and tell."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports that are free now, and that nobody gets before they are bound: the server cannot bind port 0 and tell."""
+    found: list[int] = []
+    while len(found) < count:
+        port = next(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+    return found
 
 
 @contextmanager
@@ -167,6 +176,14 @@ def running_questdb(root: Path) -> Iterator[Server]:
         if server.process is not None:
             os.kill(server.process.pid, signal.SIGCONT)  # a test may have left it stopped
         server.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _java_that_starts_soon() -> Iterator[None]:
+    """Java's second compiler works for minutes at what a test's server does for one: leave it out."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+        yield
 
 
 @pytest.fixture(scope="session")
