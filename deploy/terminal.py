@@ -1,6 +1,7 @@
 """`reactorium tui`, `status` and `tail`: what the database says, for a terminal and for pipes."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from deploy.settings import Settings
 from storage.questdb import DatabaseError
 from storage.reader import Reader
 from ui.terminal import printing
-from ui.terminal.places import find
+from ui.terminal.places import Found, Place, find
 
 
 def run_tui(settings: Settings) -> None:
@@ -21,7 +22,17 @@ def run_tui(settings: Settings) -> None:
         raise StartError("this is no terminal: `reactorium status` and `reactorium tail` are for pipes")
     from ui.terminal.app import TerminalPage  # noqa: PLC0415 - a third of a second that `status` does not need
 
-    TerminalPage(partial(find, reader(settings)), settings.refresh, settings.status_interval).run()
+    TerminalPage(partial(_find, reader(settings)), settings.refresh, settings.status_interval).run()
+
+
+def _find(reader: Reader, place: Place) -> Found:
+    """Ask for what a person looks at; when the terminal is gone nobody does, and the program ends.
+
+    The hang-up that says so does not reach every program behind sudo or runuser, and Textual waits for ever to write.
+    """
+    if not os.isatty(0):
+        os._exit(128 + signal.SIGHUP)
+    return find(reader, place)
 
 
 def run_status(settings: Settings) -> None:

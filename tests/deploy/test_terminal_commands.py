@@ -1,13 +1,19 @@
 """`reactorium tui`, `status`, `tail`: what stands in their way."""
 
+import os
+import pty
+import signal
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from deploy import logins, logs, terminal
 from deploy.errors import ConfigurationError, StartError
-from deploy.settings import Settings
+from deploy.settings import PREFIX, Settings
 from tests.deploy.conftest import MakeSettings
+from tests.system.whole import command
 
 
 @pytest.fixture(autouse=True)
@@ -37,3 +43,26 @@ def test_nobody_named(make_settings: MakeSettings) -> None:
 def test_odd_variables_are_refused(make_settings: MakeSettings, variable: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=f"REACTORIUM_{variable}='{value}' must be"):
         make_settings(**{variable: value})
+
+
+@pytest.mark.system
+def test_the_page_ends_with_its_terminal(make_settings: MakeSettings, tmp_path: Path) -> None:
+    """Though it hears no hang-up, as behind sudo: here the terminal is not its session's."""
+    settings = make_settings(QUESTDB_PG_PORT=9)
+    logins.make(settings)
+    screen, its_end = pty.openpty()
+    environment = os.environ | {
+        PREFIX + "STATE_DIR": str(settings.state_dir),
+        PREFIX + "QUESTDB_PG_PORT": "9",
+        PREFIX + "REFRESH": "1",
+        "TERM": "xterm",
+    }
+    page = subprocess.Popen(
+        command("tui"), stdin=its_end, stdout=its_end, stderr=its_end, cwd=tmp_path, env=environment
+    )
+    os.close(its_end)
+    shown = b""
+    while b"no database" not in shown:
+        shown += os.read(screen, 1 << 16)
+    os.close(screen)
+    assert page.wait(30) == 128 + signal.SIGHUP
