@@ -49,6 +49,7 @@ from transport.wire import Outgoing, Received
 
 PATIENCE = 3.0  # seconds that an attached reactor has for a change before the database is asked to keep it
 HOLD = 1.0  # seconds that an attach waits for the database
+MOST = 1000  # sets of attached reactors on their way at once
 
 
 @dataclass(slots=True)
@@ -257,6 +258,8 @@ class Desk:
             return self._set_away(asker)
         if wish.target not in twin.wants:
             return [_answer(asker, refusal(wish, f"{wish.reactor} has no device or sensor named {wish.target}"))]
+        if len(self._asked) >= MOST:
+            return [_answer(asker, refusal(wish, "too many changes are on their way"))]
         document = twin.wants.ask(wish, wall_us, self._numbering)
         if document is None:
             newest = twin.wants.newest(wish.target) or no_document(wish.target)
@@ -293,7 +296,7 @@ class Desk:
     def _confirm(self, twin: Twin, target: str, revision: int, held_by: str) -> list[Outgoing]:
         """Accept what a reactor follows."""
         out = []
-        for asked in self._take((twin.reactor, target), revision):
+        for asked in self._take((twin.reactor, target), revision) if twin.wants.may_follow(target, revision) else ():
             twin.wants.settle(asked.document)
             self._filing.keep(asked.row)
             out.append(asked.accept(delivered=True, held_by=held_by))

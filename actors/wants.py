@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from transport.messages import Applied, AppliedState, Document, Rejected, Set
 
 RESEND = 1.0  # seconds that an answer may take; a status that shows less after them has the change sent again
-
-
+LATEST = 2**52  # microseconds, in 2112: a reactor that follows a later revision of nobody's is mistaken
 DAY_US = 86_400_000_000
 NODES = 1000  # managers that may number at once
 
@@ -124,18 +123,26 @@ class Wants:
 
     def apply(self, applied: Applied) -> None:
         """Take in that the reactor follows a revision."""
-        self.answers[applied.target] = applied
-        self._reach(applied.target, applied.revision)
+        if self.may_follow(applied.target, applied.revision):
+            self.answers[applied.target] = applied
+            self._reach(applied.target, applied.revision)
 
     def reject(self, rejected: Rejected) -> None:
         """Take in that the reactor will not follow a document: it is not told again in this session."""
-        self.rejected[rejected.target] = rejected
-        self._look(rejected.target)
+        if rejected.target in self._targets:
+            self.rejected[rejected.target] = rejected
+            self._look(rejected.target)
+
+    def may_follow(self, target: str, revision: int) -> bool:
+        """Whether there is such a target, and such a number: above the highest nobody could ask for anything."""
+        return target in self._targets and (revision <= LATEST or revision <= self.revision(target))
 
     def _follow(self, state: AppliedState) -> Document | None:
+        if not self.may_follow(state.target, state.revision):
+            return None
         self._shown[state.target] = state.revision
         self._reach(state.target, state.revision)
-        if state.target not in self._targets or state.revision <= self.revision(state.target):
+        if state.revision <= self.revision(state.target):
             return None
         document = Document(target=state.target, revision=state.revision, author=state.author, values=state.values)
         self._settled[state.target] = document

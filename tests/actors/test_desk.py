@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from actors.desired_store import perform
 from actors.desk import HOLD, PATIENCE, Desk
 from actors.filing import LOOK, REST
-from actors.wants import Numbering
+from actors.wants import LATEST, Numbering
 from storage.desired import Desired
 from tests.actors.archive import Archive
 from tests.actors.conftest import FakeClock
@@ -285,6 +285,52 @@ def test_a_number_is_never_given_twice(stage: Stage) -> None:
 def test_a_base_of_the_far_future_is_nobodys(stage: Stage) -> None:
     nothing = Document(target="heater", revision=0, author="", values={})
     assert stage.operator(wish(2**53)) == [Conflict(reactor="r1", document=nothing)]
+
+
+def test_a_revision_that_nobody_gives_bars_no_later_change(stage: Stage) -> None:
+    """A reactor that says 2^53 would leave no number above it, for ever: what it follows is kept."""
+    stage.report(state("heater", 2**53, DUTY))
+    stage.reactor(Applied(target="heater", revision=2**53, read_back={}))
+    assert stage.archive.rows == []
+    assert stage.operator(wish()) == []
+    assert changes(stage.sent) == [document(stage.revision())]
+    stage.reactor(Applied(target="heater", revision=2**53, read_back={}))
+    assert stage.told() == []
+    stage.attach(state("heater", 2**53, DUTY))  # as one that was mended would not
+    stage.reactor(Applied(target="heater", revision=stage.revision(), read_back={}))
+    assert isinstance(only(stage.told()), Accepted)
+
+
+def test_the_latest_revision_that_is_believed_leaves_room_above(stage: Stage) -> None:
+    stage.report(state("heater", LATEST, DUTY))
+    stage.operator(wish(LATEST))
+    [told] = changes(stage.sent)
+    assert LATEST < told.revision < LATEST + 2000
+    stage.reactor(Applied(target="heater", revision=told.revision, read_back={}))
+    assert isinstance(only(stage.told()), Accepted)
+
+
+def test_what_is_said_of_targets_that_there_are_not_is_forgotten(stage: Stage) -> None:
+    """Nothing is remembered of them: a reactor may make up as many as it likes."""
+    watching(stage)
+    for name in ("a", "b"):
+        stage.report(state(name, 5, DUTY))
+        stage.reactor(Applied(target=name, revision=6, read_back={}))
+        stage.reactor(Rejected(target=name, revision=7, reason="no"))
+    [snapshot] = watching(stage, number=0)
+    assert isinstance(snapshot, Snapshot)
+    assert (snapshot.applied, snapshot.rejected, snapshot.desired) == ([], [], [])
+
+
+def test_too_many_changes_at_once_are_refused(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.desk.MOST", 1)
+    stage.operator(wish())
+    refused = only(stage.operator(wish(stage.revision())))
+    assert isinstance(refused, Rejected)
+    assert refused.reason == "too many changes are on their way"
+    stage.reactor(Applied(target="heater", revision=stage.revision(), read_back={}))
+    stage.operator(wish(stage.revision()))
+    assert len(changes(stage.sent)) == 1
 
 
 @pytest.mark.parametrize("target", ["ghost", "r1"])
