@@ -65,6 +65,13 @@ def test_what_is_not_there_is_not_found(web: Web, path: str) -> None:
     refused(web.client.get(f"/api{path}"), 404)
 
 
+def test_a_page_that_is_none_says_so_in_the_browser(web: Web) -> None:
+    answer = web.client.get("/reactors/tank-1")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.content == web.client.get("/").content
+
+
 def test_health_answers_without_a_database(web: Web) -> None:
     health = web.get("/health")
     assert health["coordinator"]

@@ -65,12 +65,19 @@ def make_app(parts: Parts) -> FastAPI:
 
 
 def _add_page(app: FastAPI) -> None:
+    def answer(status: int) -> FileResponse:
+        return FileResponse(PAGE / "index.html", status, headers={"Cache-Control": "no-cache"})
+
     async def page() -> FileResponse:
-        return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+        return answer(200)
+
+    async def nowhere() -> FileResponse:
+        return answer(404)  # the page itself says that nothing is here
 
     for place in PLACES:
         app.add_api_route(place, page, include_in_schema=False)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    app.add_api_route("/{_:path}", nowhere, include_in_schema=False)
 
 
 async def _unknown() -> Response:
