@@ -16,6 +16,7 @@ from actors.live import Around
 from actors.progress import Part
 from transport.errors import EnvelopeError
 from transport.messages import (
+    MAX_COUNT,
     Ack,
     Act,
     Attach,
@@ -71,12 +72,16 @@ class EpochFile:
     def read(self) -> int:
         """Return it; 0 when there is none, or none that can be read."""
         try:
-            return int(self._path.read_text(encoding="ascii"))
+            epoch = int(self._path.read_text(encoding="ascii"))
         except FileNotFoundError:
             return 0
         except (OSError, ValueError) as error:
             logger.warning("the epoch is forgotten: {}", error)
             return 0
+        if 0 <= epoch <= MAX_COUNT:
+            return epoch
+        logger.warning("the epoch is forgotten: {} is none", epoch)
+        return 0
 
     def write(self, epoch: int) -> None:
         """Replace it, whole or not at all. Raises OSError."""

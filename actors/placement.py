@@ -27,7 +27,7 @@ from math import inf
 from actors.claims import Claims, Verdict
 from hardware.values import is_name
 from transport.liveness import JITTER, Life, life_of, lost_after
-from transport.messages import Error, Heartbeat, Hello, ManagerInfo, Placed, Register
+from transport.messages import MAX_COUNT, Error, Heartbeat, Hello, ManagerInfo, Placed, Register
 
 OWN = "host"  # the peer that the launcher's managers are; those of other machines have other numbers
 LISTEN = 2 * (1 + JITTER)  # heartbeat intervals after a start, for every manager that is there to be heard twice
@@ -273,7 +273,7 @@ class Placement:
             able, key=lambda each: (each.endpoint == waiting.lost, not each.holds(reactor), each.load, each.number)
         )
         del self._waiting[reactor]
-        epoch = self._epochs[reactor] = self._epochs[reactor] + 1
+        epoch = self._epochs[reactor] = min(self._epochs[reactor] + 1, MAX_COUNT)  # else it would refuse its welcome
         for other in self._managers.values():
             if reactor in other.pending:  # it may have attached there unseen: the next heartbeat tells
                 other.pending[reactor] = _Pending(epoch, now)

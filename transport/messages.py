@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 MAX_TEXT = 200
+MAX_COUNT = 2**53  # what every language's numbers hold
 # Patterns end in `\Z`: `$` would let a newline pass behind the value.
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}\Z")]
 # A name that another message declared: whoever does not know it ignores it. Matching 24 patterns a status would cost
@@ -22,7 +23,7 @@ Line = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z")]
 Text = Annotated[Line, Meta(max_length=MAX_TEXT)]
 Endpoint = Annotated[str, Meta(pattern=r"^tcp://[!-~]{1,120}\Z")]
 PublicKey = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z.:+=^!/*?&<>()\[\]{}@%$#-]{40}\Z")]  # Z85
-Count = Annotated[int, Meta(ge=0, le=2**53)]
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Microseconds = Annotated[int, Meta(ge=0, le=2**62, extra={"unit": "µs"})]
 Seconds = Annotated[float, Meta(ge=0, le=86_400 * 366, extra={"unit": "s"})]
 Number = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]  # neither infinite nor NaN

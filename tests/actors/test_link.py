@@ -316,8 +316,9 @@ def test_an_epoch_survives_and_a_file_that_is_none_is_forgotten(tmp_path: Path) 
     epochs.write(41)
     epochs.write(42)
     assert epochs.read() == 42
-    (tmp_path / "epoch").write_text("garbage")
-    assert epochs.read() == 0
+    for garbage in ("garbage", "-1", "9007199254740993", "9" * 5000):  # no coordinator would hear such a hello
+        (tmp_path / "epoch").write_text(garbage)
+        assert epochs.read() == 0
     assert [path.name for path in tmp_path.iterdir()] == ["epoch"]
 
 

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from actors import placement as core
 from actors.placement import Action, Admit, Answer, Asker, Give, Note, Placement, Refuse, Start, Stop
-from transport.messages import Error, Heartbeat, Hello, Placed, Register
+from transport.messages import MAX_COUNT, Error, Heartbeat, Hello, Placed, Register
 
 KEY = "k" * 40
 OTHER_KEY = "o" * 40
@@ -580,6 +580,16 @@ def test_epochs_only_rise_whoever_remembers_them(world: World) -> None:
     world.leave(reactor)
     world.hello(reactor)
     assert reactor.epoch == 43
+
+
+def test_no_claim_of_an_epoch_bars_a_reactor_for_ever(world: World) -> None:
+    """A welcome above the highest number of the wire would be refused by whom it is for."""
+    world.add(1)
+    world.run(10)
+    for claimed in (MAX_COUNT - 1, MAX_COUNT, 0):
+        [given] = world.core.hello(Asker(b"r0", 1), "r0", Hello(software="1", epoch=claimed), world.now)
+        assert isinstance(given, Give)
+        assert given.epoch == MAX_COUNT
 
 
 def test_a_silent_manager_is_given_nobody(world: World) -> None:
