@@ -294,8 +294,6 @@ class Placement:
         """Take in a manager of `host`, whose `key` reactors will pin; or the error that kept it from serving."""
         number, name = message.number, f"{host}-{message.number}"
         slot = self._slots.get(number)
-        if message.endpoint is None:
-            return self._fail(number, message.error or "it has no endpoint", now) if slot else [Note(message.error)]
         old = self._managers.get(number)
         if not is_name(name):
             return [Refuse(asker, Error(code="name", text=f"{name} is too long for the name of a manager"))]
@@ -304,6 +302,8 @@ class Placement:
         if slot is not None and host != OWN:
             error = Error(code="name", text=f"number {number} is one of the server's own managers", retry=ASK_AGAIN)
             return [Refuse(asker, error), Note(f"{name} is refused: {error.text}")]
+        if message.endpoint is None:
+            return self._fail(number, message.error or "it has no endpoint", now) if slot else [Note(message.error)]
         if slot is not None and slot.state is _State.STOPPING:
             return [Refuse(asker, Error(code="later", text=f"{name} is being stopped", retry=ASK_AGAIN))]
         manager = _Manager(number, name, asker.route, message.endpoint, key, message.capacity, now, now)

@@ -621,8 +621,12 @@ def test_a_number_is_one_managers(world: World) -> None:
     assert refusal.error.text == "number 1 is taken by host-1"
 
 
-def test_the_launchers_numbers_are_its_own(world: World) -> None:
-    message = Register(number=1, endpoint="tcp://other:1", capacity=3)
+@pytest.mark.parametrize(
+    "message",
+    [Register(number=1, endpoint="tcp://other:1", capacity=3), Register(number=1, error="no address to bind")],
+    ids=["serving", "failing"],
+)
+def test_the_launchers_numbers_are_its_own(world: World, message: Register) -> None:
     refusal, note = world.core.register(Asker(b"x", 1), "other", OTHER_KEY, message, world.now)
     assert isinstance(refusal, Refuse)
     assert refusal.error.text == "number 1 is one of the server's own managers"
