@@ -13,7 +13,7 @@ from actors.database import DatabaseWatch, DatabaseWriter, Outbox
 from actors.keeper import Ready
 from actors.ticker import Ticker
 from storage.queries import TableHealth
-from storage.questdb import QuestDB, Unreachable
+from storage.questdb import LoginRefused, QuestDB, Unreachable
 from storage.readings import InventoryEntry, LiveReading, Writer, Written
 from storage.schema import TABLES, DatabaseIdentity, Keeping, SchemaDrift
 from storage.views import Invalid
@@ -170,6 +170,7 @@ class FakeServer(QuestDB):
         self.made = FIRST
         self.migrations = 0
         self.away = False
+        self.locked = False
         self.drift = ""
         self.suspended: set[str] = set()
         self.resumed: list[str] = []
@@ -178,13 +179,17 @@ class FakeServer(QuestDB):
     def read_identity(self, _: QuestDB) -> DatabaseIdentity | None:
         if self.away:
             raise Unreachable("away")
+        if self.locked:
+            raise LoginRefused("the login is refused")
         return self.identity
 
     def missing(self, _: QuestDB) -> frozenset[str]:
         return ALL_TABLES - self.tables
 
     def table_health(self, _: QuestDB) -> list[TableHealth]:
-        return [TableHealth(name, name in self.suspended, 0, " full") for name in ("samples", "hourly", "theirs")]
+        return [
+            TableHealth(name, name in self.suspended, 0, " full") for name in ("samples", "hourly", "gaps", "theirs")
+        ]
 
     def resume(self, _: QuestDB, table: str) -> None:
         self.resumed.append(table)
@@ -291,7 +296,7 @@ def test_a_suspended_table_is_said_at_once_and_goes_on_by_itself(
     watch: Watch, server: FakeServer, said: list[str]
 ) -> None:
     watch(0)
-    server.suspended = {"samples", "theirs"}
+    server.suspended = {"samples", "gaps", "theirs"}
     watch(5)
     assert said[1:] == ["the table samples is suspended, it takes rows and shows none: full"]
     watch(59)
@@ -338,3 +343,15 @@ def test_a_database_that_is_away_changes_nothing_until_it_is_back(watch: Watch, 
     assert watch(5) == []
     server.away = False
     assert watch(5) == [FIRST]
+
+
+def test_another_trouble_than_the_one_before_is_said(watch: Watch, server: FakeServer, said: list[str]) -> None:
+    watch(0)
+    server.away = True  # while it starts again, with another password
+    watch(5)
+    server.away, server.locked = False, True
+    watch(5)
+    watch(5)
+    server.locked = False
+    watch(5)
+    assert said[1:] == ["the database: away", "the database: the login is refused", "the database is back"]
