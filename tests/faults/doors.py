@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from actors import coordinator, link, manager
 from hardware.clock import SystemClock
-from tests.faults.mutations import Frames, spoil_frames
+from tests.faults.mutations import Frames, spoil_frames, strain_frames
 from tests.transport.world import make_keys
 from transport.envelope import decode, encode
 from transport.errors import EnvelopeError
@@ -32,6 +32,7 @@ GOLDEN: Mapping[str, Frames] = {
         (Path(__file__).parents[1] / "transport" / "golden_rct1.json").read_text(encoding="ascii")
     ).items()
 }
+STRAINED = 0.2  # of all messages: strange, but to be let in
 LONGEST_TEXT = 120  # characters that are said of a frame, at most
 SLOWEST = 0.25  # s of processor time that one frame may cost, ten times the dearest bomb
 ROUTE = b"\x00nope"  # nobody's: an answer to it goes nowhere
@@ -104,14 +105,16 @@ class Doors:
         """Spoil a message, and choose the door that it goes to: mostly one that would let it in."""
         kind, other = source.choice(list(GOLDEN)), source.choice(list(GOLDEN))
         door = source.choice(self._for[kind] if source.random() < 0.9 else self.doors)
+        if source.random() < STRAINED:
+            return door, strain_frames(source, GOLDEN[kind])
         return door, spoil_frames(source, GOLDEN[kind], GOLDEN[other])
 
     def call(self, action: Callable[[], object]) -> None:
         """Run something on the wire's thread."""
         self._common.loop.call(action)
 
-    def admit(self, door: Door, frames: Frames) -> bool:
-        """Knock. Whether it was let in; raises whatever the door does, and AssertionError for a broken promise."""
+    def admit(self, door: Door, frames: Frames) -> Received | None:
+        """Knock. Gives what was let in; raises whatever the door does, and AssertionError for a broken promise."""
         began = time.thread_time()
         received = door.admit(frames)
         took = time.thread_time() - began
@@ -120,9 +123,9 @@ class Doors:
         if received is None:
             assert len(self._text) <= LONGEST_TEXT, f"a text of {len(self._text)} characters"
             assert self._text.isprintable(), "a text that is none for a log"
-            return False
+            return None
         _see_that_it_means_one_thing(received)
-        return True
+        return received
 
     def close(self) -> None:
         self._wire.close()

@@ -2,6 +2,8 @@
 
     python -m tests.faults.fuzz --frames 10000000 --seconds 3600 --seed 7 --processes 2 --folder found
 
+What is let in goes on into the cores behind the doors (cores.py), which no message may harm.
+
 Ends with the frames or the seconds, whichever comes first. What a round of frames tries depends on the seed and its
 number alone, not on how many processes share the work. Exit status 1 when anything escaped, with a file of its bytes in
 `folder` for each (`tests/faults/corpus/` is such a folder, which `make test` tries again), when a process grew, or when
@@ -26,6 +28,7 @@ from pathlib import Path
 import psutil
 from loguru import logger
 
+from tests.faults.cores import Cores
 from tests.faults.doors import Doors
 from tests.faults.replies import Liars
 
@@ -74,19 +77,26 @@ def run_round(seed: int, number: int, frames: int, doors: Doors, liars: Liars) -
     done = Round(number)
     source = random.Random(f"{seed}/{number}")  # a text: the same for every Python
     doors.slowest = 0.0
-    doors.call(lambda: _knock(done, source, frames, doors))
+    cores = Cores(source)
+    doors.call(lambda: _knock(done, source, frames, doors, cores))
     _ask(done, source, frames // REPLIES, liars)
     done.slowest = doors.slowest
     done.process, done.size = os.getpid(), psutil.Process().memory_info().rss
     return done
 
 
-def _knock(done: Round, source: random.Random, frames: int, doors: Doors) -> None:
-    for _ in range(frames):
+def _knock(done: Round, source: random.Random, frames: int, doors: Doors, cores: Cores) -> None:
+    """Knock at doors; what is let in goes on to who is behind, where the good peers are served in the end."""
+    for number in range(frames):
         door, spoilt = doors.draw(source)
         done.frames += 1
         try:
-            done.let_in += doors.admit(door, spoilt)
+            received = doors.admit(door, spoilt)
+            if received is not None:
+                done.let_in += 1
+                cores.hear(door.name, received)
+            if number == frames - 1:
+                cores.end()
         except Exception:  # noqa: BLE001 - that is what is looked for
             done.escapes.append(Escape(door.name, spoilt, traceback.format_exc()))
             if len(done.escapes) >= MOST_FOUND:

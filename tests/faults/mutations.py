@@ -2,7 +2,7 @@
 
 import random
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped] # it brings no types
@@ -19,6 +19,14 @@ STRANGE: tuple[Any, ...] = (
     *(b"", b"x" * 5000, [], [[]], [0] * 513, {}, {"": 0}, {"x": {"x": {"x": []}}}),
     *(msgpack.ExtType(5, b"five"), msgpack.Timestamp(2**34), msgpack.Timestamp(0, 999_999_999)),
 )
+# Values that a field may well expect, and nobody says.
+EXTREME: Mapping[type, tuple[Any, ...]] = {
+    int: (0, 1, 2, 3, 2**52, 2**52 + 1, 2**53 - 1, 2**53, 2**62),
+    float: (0.0, -0.0, 5e-324, 1e-3, 366 * 86_400.0, 1.7976931348623157e308, -1.7976931348623157e308),
+    str: ("", "x", "x" * 32, "x" * 200, "tank-1", "tank-2", "heater", "ph", "self", "nobody", "tcp://127.0.0.1:9"),
+    bool: (False, True),
+}
+_MOST_TIMES = 200  # that a list's elements come again
 # Frames that are cheap to send: they claim or nest what is dear to build.
 BOMBS = tuple(
     (b"\x82\xa1x" + head * count)[: 64 * 1024]
@@ -77,7 +85,7 @@ def spoil_frames(source: random.Random, frames: Sequence[bytes], other: Sequence
             spoilt[at] = spoilt[at][:cut] + other[at][source.randrange(len(other[at]) + 1) :]
         case 4 | 5 | 6 | 7:
             at = source.choice((1, 2, 2, 2))
-            spoilt[at] = msgpack.packb(_confused(source, msgpack.unpackb(spoilt[at])), strict_types=False)
+            spoilt[at] = msgpack.packb(_changed(source, msgpack.unpackb(spoilt[at]), _strange), strict_types=False)
         case 8 if source.random() < 0.05:
             spoilt[at] = source.choice(BOMBS)
         case _:
@@ -85,13 +93,34 @@ def spoil_frames(source: random.Random, frames: Sequence[bytes], other: Sequence
     return spoilt
 
 
-def _confused(source: random.Random, value: Any) -> Any:  # noqa: ANN401 - whatever msgpack can hold
-    """Put something strange in the place of one value, however deep it stands, or beside it."""
+def strain_frames(source: random.Random, frames: Sequence[bytes]) -> Frames:
+    """Make a message strange that stays valid, mostly: numbers at their limits, others' names, long lists."""
+    tag, header, packed = frames
+    body = msgpack.unpackb(packed)
+    for _ in range(source.choice((1, 1, 2, 3, 5))):
+        body = _changed(source, body, _extreme)
+    return [tag, header, msgpack.packb(body)]
+
+
+def _strange(source: random.Random, _value: Any) -> Any:  # noqa: ANN401 - whatever msgpack can hold
+    return source.choice(STRANGE)
+
+
+def _extreme(source: random.Random, value: Any) -> Any:  # noqa: ANN401 - whatever msgpack can hold
+    if isinstance(value, list):
+        return (value * source.choice((0, 1, 2, _MOST_TIMES)))[: source.choice((_MOST_TIMES, 10))]
+    if isinstance(value, str) and source.random() < 0.3:
+        return f"n{source.randrange(10**6)}"  # each time another name
+    return source.choice(EXTREME.get(type(value), (value,)))
+
+
+def _changed(source: random.Random, value: Any, change: Callable[[random.Random, Any], Any]) -> Any:  # noqa: ANN401 - as above
+    """Change one value, however deep it stands, or put something strange beside it."""
     if not isinstance(value, (dict, list)) or not value or source.random() < 0.1:
-        return source.choice(STRANGE)
+        return change(source, value)
     if isinstance(value, list):
         at = source.randrange(len(value))
-        return [*value[:at], _confused(source, value[at]), *value[at + 1 :]]
+        return [*value[:at], _changed(source, value[at], change), *value[at + 1 :]]
     key = source.choice(list(value))
     match source.randrange(10):
         case 0:
@@ -99,4 +128,4 @@ def _confused(source: random.Random, value: Any) -> Any:  # noqa: ANN401 - whate
         case 1:
             return {**value, source.choice(("", "x", "x" * 40, key + "\n")): source.choice(STRANGE)}
         case _:
-            return {**value, key: _confused(source, value[key])}
+            return {**value, key: _changed(source, value[key], change)}
