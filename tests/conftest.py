@@ -1,8 +1,10 @@
 """What every room's tests share: a real QuestDB."""
 
+import gc
 import json
 import os
 import random
+import re
 import secrets
 import signal
 import socket
@@ -53,6 +55,29 @@ hold(given["parent"])
 logins = Logins(DatabaseLogin(*given["owner"]), DatabaseLogin(*given["viewer"]))
 exec_server(QuestDBConfig(Path(given["root"]), Path(given["cache"]), *given["ports"], logins), Path(given["jar"]))
 """
+
+
+def pytest_configure() -> None:
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What reading the tests made stays until the end: nobody need look through it again and again."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files without a test that is asked for: each of xdist's processes reads every other one."""
+    asked = config.option.markexpr
+    if asked not in {"system", "not system"} or not collection_path.match("test_*.py"):
+        return None
+    text = collection_path.read_text(encoding="utf-8")
+    if asked == "system":
+        left_out = "pytest.mark.system" not in text
+    else:
+        left_out = re.search(r"^pytestmark = \[?pytest\.mark\.system\b", text, re.MULTILINE) is not None
+    return left_out or None
 
 
 @dataclass
