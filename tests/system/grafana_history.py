@@ -97,8 +97,9 @@ def _insert(client: QuestDB, table: str, columns: str, rows: list[Row]) -> None:
 
 
 def _refresh(client: QuestDB) -> None:
-    """Wait for the materialized views; the one that is refreshed every ten minutes is told to begin."""
-    client.execute("REFRESH MATERIALIZED VIEW tallies FULL")
+    """Refresh the materialized views, which their timers would do within a minute and within ten."""
+    for name in ("hourly", "tallies"):
+        client.execute(f"REFRESH MATERIALIZED VIEW {name} FULL")
     behind = (
         "SELECT count() FROM materialized_views()"
         " WHERE view_status <> 'valid' OR coalesce(refresh_base_table_txn, -1) <> base_table_txn"
