@@ -41,7 +41,11 @@ ErrorCode = Literal[
 ]
 
 
-class Message(Struct, frozen=True, kw_only=True):
+class Record(Struct, frozen=True, gc=False):
+    """What messages are made of. Never part of a cycle: the garbage collector need not go through a fleet's."""
+
+
+class Message(Record, frozen=True, kw_only=True):
     """A body. `TYPE` is its name in the header; a `LONG` or `WIDE` one may be larger, see `transport.envelope`."""
 
     TYPE: ClassVar[str]
@@ -49,7 +53,7 @@ class Message(Struct, frozen=True, kw_only=True):
     WIDE: ClassVar[bool] = False
 
 
-class Database(Struct, frozen=True, kw_only=True):
+class Database(Record, frozen=True, kw_only=True):
     """Where to log: address, which database it is, how often it was restored, and its schema."""
 
     address: Annotated[str, Meta(pattern=r"^https?://[!-?A-~]{1,200}\Z")]
@@ -64,7 +68,7 @@ class Database(Struct, frozen=True, kw_only=True):
         return f"{self.identity}/{self.incarnation}/{self.schema_major}.{self.schema_minor}@{self.address}"
 
 
-class QuantityInfo(Struct, frozen=True, kw_only=True):
+class QuantityInfo(Record, frozen=True, kw_only=True):
     """A quantity as its driver declares it."""
 
     name: Name
@@ -74,7 +78,7 @@ class QuantityInfo(Struct, frozen=True, kw_only=True):
     decimals: Annotated[int, Meta(ge=0, le=9)]
 
 
-class SettingInfo(Struct, frozen=True, array_like=True):
+class SettingInfo(Record, frozen=True, array_like=True):
     """A setting as its driver declares it, see `hardware.device.Setting`."""
 
     name: Name
@@ -89,7 +93,7 @@ class SettingInfo(Struct, frozen=True, array_like=True):
     choices: Annotated[list[Text], Meta(max_length=64)] = []
 
 
-class ArgumentInfo(Struct, frozen=True, array_like=True):
+class ArgumentInfo(Record, frozen=True, array_like=True):
     """A number that an act needs."""
 
     name: Name
@@ -99,7 +103,7 @@ class ArgumentInfo(Struct, frozen=True, array_like=True):
     decimals: Annotated[int, Meta(ge=0, le=9)]
 
 
-class ActInfo(Struct, frozen=True, kw_only=True):
+class ActInfo(Record, frozen=True, kw_only=True):
     """Something that a device or sensor does once; `volume` names the arguments whose product is ml."""
 
     name: Name
@@ -109,7 +113,7 @@ class ActInfo(Struct, frozen=True, kw_only=True):
     timed: bool = False
 
 
-class LimitsInfo(Struct, frozen=True, kw_only=True):
+class LimitsInfo(Record, frozen=True, kw_only=True):
     """The most that a device doses, in ml: at once, within any hour, within any day; none where there is no limit."""
 
     dose: Number | None = None
@@ -117,7 +121,7 @@ class LimitsInfo(Struct, frozen=True, kw_only=True):
     day: Number | None = None
 
 
-class DeviceInfo(Struct, frozen=True, kw_only=True):
+class DeviceInfo(Record, frozen=True, kw_only=True):
     """A device as it is wired: what it can be told (ramp and cycle included), what it reports, its interlocks.
 
     `limits` are of one that doses; what it dosed within the last hour and day it reports as `dosed_hour`, `dosed_day`.
@@ -137,7 +141,7 @@ class DeviceInfo(Struct, frozen=True, kw_only=True):
     limits: LimitsInfo | None = None
 
 
-class SensorInfo(Struct, frozen=True, kw_only=True):
+class SensorInfo(Record, frozen=True, kw_only=True):
     """A sensor as it is wired; intervals in seconds. `settings` is what of it may be changed from outside."""
 
     name: Name
@@ -151,7 +155,7 @@ class SensorInfo(Struct, frozen=True, kw_only=True):
     acts: Annotated[list[ActInfo], Meta(max_length=32)] = []
 
 
-class Document(Struct, frozen=True, kw_only=True):
+class Document(Record, frozen=True, kw_only=True):
     """Everything that somebody wants of a target, a device or a sensor; what it leaves out has its default.
 
     A later document has a higher revision, whoever numbered it.
@@ -163,7 +167,7 @@ class Document(Struct, frozen=True, kw_only=True):
     values: Values
 
 
-class AppliedState(Struct, frozen=True, array_like=True):
+class AppliedState(Record, frozen=True, array_like=True):
     """What a target does: the document that it follows (revision 0: none yet), and what the hardware says."""
 
     target: KnownName
@@ -176,7 +180,7 @@ class AppliedState(Struct, frozen=True, array_like=True):
     doing: Text = ""
 
 
-class Mistake(Struct, frozen=True, array_like=True):
+class Mistake(Record, frozen=True, array_like=True):
     """What is wrong with one value from outside."""
 
     name: Text
@@ -185,7 +189,7 @@ class Mistake(Struct, frozen=True, array_like=True):
     limit: Text
 
 
-class Reading(Struct, frozen=True, array_like=True):
+class Reading(Record, frozen=True, array_like=True):
     """The newest reading of a quantity that `Attach` declared; `taken_us` on the same clock as `Status.now_us`."""
 
     sensor: KnownName
@@ -195,7 +199,7 @@ class Reading(Struct, frozen=True, array_like=True):
     taken_us: Microseconds
 
 
-class Watching(Struct, frozen=True, array_like=True):
+class Watching(Record, frozen=True, array_like=True):
     """A reactor that an operator watches, and the number of what it heard of it last; 0 for nothing.
 
     `closely` asks for each reading when it is there, not with the next status.
@@ -206,14 +210,14 @@ class Watching(Struct, frozen=True, array_like=True):
     closely: bool = False
 
 
-class Placed(Struct, frozen=True, array_like=True):
+class Placed(Record, frozen=True, array_like=True):
     """A reactor that is attached to a manager, and the epoch of its placement."""
 
     reactor: Name
     epoch: Count
 
 
-class Allowed(Struct, frozen=True, array_like=True):
+class Allowed(Record, frozen=True, array_like=True):
     """One line of the allow-list."""
 
     key: PublicKey
@@ -221,14 +225,14 @@ class Allowed(Struct, frozen=True, array_like=True):
     role: Role
 
 
-class AllowList(Struct, frozen=True, kw_only=True):
+class AllowList(Record, frozen=True, kw_only=True):
     """Every key that may speak. `version` is a digest of its content."""
 
     version: Annotated[str, Meta(max_length=64)]
     peers: Annotated[list[Allowed], Meta(max_length=20_000)]
 
 
-class ManagerInfo(Struct, frozen=True, kw_only=True):
+class ManagerInfo(Record, frozen=True, kw_only=True):
     """A manager as an operator sees it."""
 
     name: Name
@@ -337,7 +341,7 @@ class Attached(Message, frozen=True, kw_only=True):
     desired: Annotated[list[Document], Meta(max_length=384)] | None = None
 
 
-class Backlog(Struct, frozen=True, kw_only=True):
+class Backlog(Record, frozen=True, kw_only=True):
     """The spool: rows that wait, age of the oldest in seconds, rows refused by the database, rows dropped."""
 
     waiting: Count
@@ -518,7 +522,7 @@ MESSAGES: dict[str, type[Message]] = {
 }  # fmt: skip
 
 
-class Header(Struct, frozen=True, kw_only=True):
+class Header(Record, frozen=True, kw_only=True):
     """The second frame. `sent_us` is the sender's wall clock, to be shown and never trusted."""
 
     type: Annotated[str, Meta(max_length=32)]
