@@ -6,7 +6,7 @@ process.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,13 +15,15 @@ from loguru import logger
 
 from actors import placement as core
 from actors.config import CoordinatorConfig
-from actors.database import DatabaseWatch
+from actors.database import DatabaseWatch, DatabaseWriter, Outbox
 from actors.keeper import Child, Keeper, Kept, Post, Report, tell
 from actors.launcher import Halt, Launch, Launched, Launcher, LauncherActor, LaunchFailed, Running
+from actors.own_numbers import Numbers, OwnNumbers
 from actors.placement import Asker, Placement
 from actors.ticker import SECOND, Ticker
 from hardware.clock import Clock
 from storage.questdb import QuestDB
+from storage.readings import Writer
 from storage.schema import DatabaseIdentity
 from transport.keys import AllowList, Peer, read_allow_list
 from transport.links import Types
@@ -41,17 +43,22 @@ from transport.wire import Listener, Outgoing, Received, Wire
 
 ACCEPT: Mapping[Role, Types] = {"reactor": (Hello,), "operator": (Hello,), "manager": (Register, Heartbeat)}
 TICK = 1.0  # seconds
+NAME = "coordinator"  # of its own readings
 OPERATORS = 100  # that are told of changes: those that said hello last
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the coordinator finds around it; it closes `wire` and `database` when it stops."""
+    """What the coordinator finds around it; it closes `wire` and `database` when it stops.
+
+    `connect` makes a writer to the database at an address.
+    """
 
     clock: Clock
     wire: Wire
     launcher: Launcher
     database: QuestDB
+    connect: Callable[[str], Writer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +110,19 @@ class AllowFolder:
 class Coordinator(Kept):
     """Answers hellos and heartbeats, has managers started and stopped, tells operators."""
 
-    def __init__(
-        self, report: Report, config: CoordinatorConfig, surroundings: Surroundings, launcher: Post, ticker: Ticker
+    def __init__(  # noqa: PLR0913 - what it shares with the process's other actors, by name
+        self,
+        report: Report,
+        *,
+        config: CoordinatorConfig,
+        surroundings: Surroundings,
+        outbox: Outbox,
+        launcher: Post,
+        ticker: Ticker,
     ) -> None:
         super().__init__(report)
         self._config = config
+        self._outbox = outbox
         self._wire = surroundings.wire
         self._clock = surroundings.clock
         self._launcher = launcher
@@ -125,6 +140,8 @@ class Coordinator(Kept):
         self._operators: OrderedDict[bytes, None] = OrderedDict()  # their routes
         self._told: object = None  # what operators were told last
         self._out: list[Outgoing] = []  # answers to what is being handled
+        self._reports = 0  # messages since the last own reading
+        self._own = OwnNumbers(self._clock, config.status_interval, self._count)
         self._alarm = ticker.alarm(partial(tell, self.actor_ref, Tick()))
 
     def begin(self) -> None:
@@ -145,15 +162,18 @@ class Coordinator(Kept):
         now = self._now()
         match message:
             case Brought(batch):
+                self._reports += len(batch)
                 for received in batch:
                     self._hear(received, now)
             case Tick():
                 self._read_allow_list()
                 self._do(self._core.tick(now))
                 self._tell_operators()
+                self._outbox.put(self._own.rows(NAME))
                 self._set_alarm()
             case Found(identity):
                 self._database = _described(self._config.database_address, identity)
+                self._outbox.address = self._config.database_address
             case Launched(number):
                 self._core.started(number)
             case LaunchFailed(number, why):
@@ -259,6 +279,15 @@ class Coordinator(Kept):
 
     # time
 
+    def _count(self) -> Numbers:
+        reports, self._reports = self._reports, 0
+        return {
+            "reports": (reports, "1"),
+            "refused": (self._listener.counters.refused if self._listener else 0, "1"),
+            "denied": (self._wire.denied, "1"),
+            "dropped": (self._outbox.dropped, "rows"),
+        }
+
     def _now(self) -> float:
         return self._clock.monotonic_ns() / SECOND
 
@@ -299,12 +328,20 @@ class CoordinatorProcess(Keeper):
             found=lambda identity: coordinator.tell(Found(identity)),
             **shared,
         )
+        outbox = Outbox()
+        write = partial(DatabaseWriter.start, outbox=outbox, connect=surroundings.connect, **shared)
         launch = partial(LauncherActor.start, launcher=surroundings.launcher, hearer=coordinator.tell, **shared)
         coordinate = partial(
-            Coordinator.start, config=config, surroundings=surroundings, launcher=launcher, ticker=self._ticker
+            Coordinator.start,
+            config=config,
+            surroundings=surroundings,
+            outbox=outbox,
+            launcher=launcher,
+            ticker=self._ticker,
         )
         children = [
             Child("database", watch),
+            Child("writer", write),
             Child("launcher", launch, launcher),
             Child("coordinator", coordinate, coordinator),
         ]

@@ -17,13 +17,13 @@ from actors.database import DatabaseWriter, Outbox
 from actors.desired_store import DesiredStore, Result
 from actors.desk import Desk
 from actors.keeper import Child, Keeper, Kept, Post, Report, tell
-from actors.meter import Meter
+from actors.own_numbers import Numbers, OwnNumbers
 from actors.registration import Registration, Step
 from actors.ticker import SECOND, Ticker
 from actors.wants import Numbering
 from hardware.clock import Clock
 from storage.desired import DesiredTable
-from storage.readings import LiveReading, Writer
+from storage.readings import Writer
 from transport import messages
 from transport.errors import EndpointError
 from transport.keys import AllowList, Peer
@@ -54,7 +54,6 @@ ACCEPT: Mapping[messages.Role, Types] = {
 }
 FROM_COORDINATOR = (Registered, Alive, Error)
 TICKS = 10  # in a status interval
-SELF = "self"  # the built-in sensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +119,8 @@ class Manager(Kept):
         self._error = ""  # what kept it from listening
         self._connection: Connection | None = None
         self._connections = 0
-        self._meter = Meter(self._clock)
         self._reports = 0  # since the last own reading
-        self._own_due = 0.0
+        self._own = OwnNumbers(self._clock, config.status_interval, self._count)
         self._alarm = ticker.alarm(partial(tell, self.actor_ref, Tick()))
 
     def begin(self) -> None:
@@ -280,30 +278,20 @@ class Manager(Kept):
         self._send(out)
         for reactor in lost:
             logger.warning("{} is lost", reactor)
-        self._outbox.put([*self._twins.fresh(), *self._own(now, wall_us)], self._twins.wired(wall_us))
+        own = self._own.rows(self._name) if self._name else []
+        self._outbox.put([*self._twins.fresh(), *own], self._twins.wired(wall_us))
         self._alarm.set(self._clock.monotonic_ns() + round(self._config.status_interval / TICKS * SECOND))
 
-    def _own(self, now: float, wall_us: int) -> list[LiveReading]:
-        """Give the manager's own numbers, once a status interval and once it has a name."""
-        if now < self._own_due or not self._name:
-            return []
-        self._own_due = now + self._config.status_interval
-        refused = self._listener.counters.refused if self._listener else 0
-        numbers = {
+    def _count(self) -> Numbers:
+        reports, self._reports = self._reports, 0
+        return {
             "attached": (len(self._twins), "reactors"),
-            "stale": (self._twins.count("stale", now), "reactors"),
-            "reports": (self._reports, "1"),
-            "refused": (refused, "1"),
+            "stale": (self._twins.count("stale", self._now()), "reactors"),
+            "reports": (reports, "1"),
+            "refused": (self._listener.counters.refused if self._listener else 0, "1"),
             "denied": (self._wire.denied, "1"),
             "dropped": (self._outbox.dropped, "rows"),
-            "load": (self._meter.load(), "%"),
-            "memory": (self._meter.memory(), "MiB"),
         }
-        self._reports = 0
-        return [
-            LiveReading(self._name, SELF, quantity, float(value), unit, "ok", wall_us)
-            for quantity, (value, unit) in numbers.items()
-        ]
 
 
 class ManagerProcess(Keeper):

@@ -49,6 +49,7 @@ def run_coordinator(settings: Settings) -> None:
             wire=wire,
             launcher=SupervisorLauncher(config.supervisor),
             database=QuestDB(config.database_address, login.user, login.password),
+            connect=lambda address: Writer(QuestDB(address, login.user, login.password)),
         )
         root = CoordinatorProcess.start(config, surroundings, threading.Event())
         process.stay(stop, root, wire.is_alive)

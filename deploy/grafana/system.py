@@ -55,7 +55,7 @@ def system() -> dashboards.Dashboard:
         .with_panel(
             blocks.table(
                 "Managers",
-                "Their newest reports; one that is away for two minutes is not here.",
+                "Their newest reports, and the coordinator's; one that is away for two minutes is not here.",
                 MANAGERS,
                 {"age": blocks.in_unit("s"), "load": blocks.in_unit("percent"), "memory": blocks.in_unit("mbytes")},
             ).height(6)

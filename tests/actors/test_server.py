@@ -188,7 +188,7 @@ class Server:
             empty_manager=600.0,
             supervisor="",
         )
-        surroundings = coordinator.Surroundings(CLOCK, wire, self.engine, self.schema)
+        surroundings = coordinator.Surroundings(CLOCK, wire, self.engine, self.schema, lambda _: self.engine.store)
         self.root = CoordinatorProcess.start(config, surroundings, threading.Event())
 
     def restart(self) -> None:
@@ -366,12 +366,17 @@ def test_a_reactor_is_welcomed_attaches_and_is_acknowledged(server: Server, join
     assert abs(reading.wall_us - CLOCK.wall_us()) < WAIT * 1e6
 
 
-def test_what_is_wired_and_the_managers_own_numbers_are_written(join: Join, store: Store) -> None:
+def test_what_is_wired_and_the_servers_own_numbers_are_written(server: Server, join: Join, store: Store) -> None:
     join("r1").attach()
     entry = store.entry()
     assert (entry.reactor, entry.name) == ("r1", "water")
     own = store.reading("host-1", "attached")
     assert (own.sensor, own.unit) == ("self", "reactors")
+    stranger = Line(join("r2").wire, server.endpoint, make_keys().public)  # nonsense to who has another key
+    assert isinstance(stranger.next(), Down)
+    while (told := store.reading("coordinator", "denied")).value == 0:
+        pass
+    assert told.sensor == "self"
 
 
 def test_reactors_are_spread_and_a_dead_managers_are_placed_again(server: Server, join: Join) -> None:
