@@ -11,9 +11,21 @@ from actors.ticker import SECOND, Ticker
 from actors.timebase import Timebase
 from hardware.clock import Clock
 from storage.rows import Event, Row, Sample
+from transport.messages import Database, Welcome
 
 START_NS = 1_000 * SECOND
 START_US = 1_790_000_000_000_000
+DATABASE = Database(address="http://db:9000", identity="d1", incarnation=0, schema_major=1, schema_minor=0)
+WELCOME = Welcome(
+    manager="host-1",
+    endpoint="tcp://10.0.0.1:6001",
+    key="M" * 40,
+    epoch=8,
+    database=DATABASE,
+    status_interval=5.0,
+    time_us=START_US,
+)
+SESSION = "s" * 32
 
 
 class FakeClock:

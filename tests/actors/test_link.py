@@ -10,7 +10,7 @@ from actors.link import EpochFile, Happened, Hearers, Link, Node, Tell
 from actors.link_events import Server
 from actors.live import Around
 from hardware.values import Quality, Reading
-from tests.actors.conftest import START_NS, START_US, FakeClock, Kept
+from tests.actors.conftest import DATABASE, SESSION, START_NS, START_US, WELCOME, FakeClock, Kept
 from transport import messages
 from transport.errors import EnvelopeError
 from transport.messages import (
@@ -32,19 +32,6 @@ from transport.messages import (
     Welcome,
 )
 from transport.wire import Down, Happening, Received, Up, Wire
-
-DATABASE = Database(address="http://db:9000", identity="d1", incarnation=0, schema_major=1, schema_minor=0)
-SESSION = "s" * 32
-WELCOME = Welcome(
-    manager="host-1",
-    endpoint="tcp://10.0.0.1:6001",
-    key="M" * 40,
-    epoch=8,
-    database=DATABASE,
-    status_interval=5.0,
-    time_us=START_US,
-)
-
 
 SENSOR = SensorInfo(
     name="ph", label="pH", driver="ezo-ph", address="host", quantities=[], live_interval=5.0, sample_interval=60.0

@@ -37,21 +37,11 @@ from actors.link_core import (
     diagram,
 )
 from actors.ticker import SECOND
-from transport.messages import Ack, Applied, Attached, Change, Database, Document, Error, Header, Message, Welcome
+from tests.actors.conftest import DATABASE, SESSION, WELCOME
+from transport.messages import Ack, Applied, Attached, Change, Database, Document, Error, Header, Message
 
 DOC = Path(__file__).parents[2] / "docs" / "link.md"
 COORDINATOR = Server("coordinator", "tcp://10.0.0.1:5000", "C" * 40)
-DATABASE = Database(address="http://db:9000", identity="d1", incarnation=0, schema_major=1, schema_minor=0)
-WELCOME = Welcome(
-    manager="host-1",
-    endpoint="tcp://10.0.0.1:6001",
-    key="M" * 40,
-    epoch=8,
-    database=DATABASE,
-    status_interval=5.0,
-    time_us=77,
-)
-SESSION = "s" * 32
 ATTACHED = Attached(session=SESSION, status_interval=5.0)
 
 
@@ -129,7 +119,7 @@ def test_the_way_to_the_first_status() -> None:
     assert bench.hear(WELCOME) == [
         Close(1),
         Remember(8),
-        ServerTime(bench.now, bench.now, 77),
+        ServerTime(bench.now, bench.now, WELCOME.time_us),
         LogTo(DATABASE),
         Open(2, WELCOME.endpoint, WELCOME.key),
     ]

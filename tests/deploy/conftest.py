@@ -39,3 +39,15 @@ def make_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeSettin
         return load()
 
     return make
+
+
+@pytest.fixture
+def settings(make_settings: MakeSettings) -> Settings:
+    """Nobody named anything."""
+    return make_settings()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a reactor's file may be."""
+    return tmp_path / "tank.toml"

@@ -8,11 +8,11 @@ import pytest
 from deploy.errors import ConfigurationError
 from deploy.reactor_file import ReactorFile, load
 from deploy.settings import Settings
-from deploy.settings import load as load_settings
 from hardware.buses.address import parse_for
 from hardware.driver import Descriptor, SensorDriver, Wiring
 from hardware.errors import BadConfiguration
 from hardware.values import Quantity
+from tests.deploy.conftest import MakeSettings
 
 
 class Probe(SensorDriver):
@@ -44,17 +44,6 @@ def find(name: str) -> type[SensorDriver]:
     if name not in drivers:
         raise BadConfiguration(f"no driver {name}: known are {', '.join(drivers)}")
     return drivers[name]
-
-
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("REACTORIUM_STATE_DIR", str(tmp_path / "state"))
-    return load_settings()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "tank.toml"
 
 
 GOOD = """
@@ -107,10 +96,8 @@ def test_a_good_file(path: Path, settings: Settings) -> None:
     assert (water.live_interval, water.sample_interval) == (5.0, 60.0)
 
 
-def test_the_environment_wins_over_the_file(path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    monkeypatch.setenv("REACTORIUM_LIVE_INTERVAL", "0.5")
-    settings = load_settings()
-    found = read(path, GOOD, settings)
+def test_the_environment_wins_over_the_file(path: Path, make_settings: MakeSettings) -> None:
+    found = read(path, GOOD, make_settings(LIVE_INTERVAL=0.5))
     assert [sensor.live_interval for sensor in found.sensors] == [0.5, 0.5, 0.5]
     assert found.sensors[0].sample_interval == 60.0
 

@@ -9,7 +9,6 @@ from actors.config import Above, Apart, DeviceConfig, DoseLimits, MaxOn, MinOff,
 from deploy.errors import ConfigurationError
 from deploy.reactor_file import ReactorFile, load
 from deploy.settings import Settings
-from deploy.settings import load as load_settings
 from hardware.drivers.pump import Pump
 from hardware.drivers.pwm import Pwm
 from hardware.drivers.switch import Switch
@@ -93,17 +92,6 @@ def find_device(name: str) -> type[Pwm | Pump | Switch]:
     if name not in drivers:
         raise BadConfiguration(f"no driver {name}")
     return drivers[name]
-
-
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("REACTORIUM_STATE_DIR", str(tmp_path / "state"))
-    return load_settings()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "tank.toml"
 
 
 def read(path: Path, text: str, settings: Settings) -> ReactorFile:
