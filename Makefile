@@ -17,7 +17,7 @@ test: .venv/dev chromium nginx
 	$(BIN)/lint-imports
 	$(BIN)/oxlint --deny-warnings ui/page
 	$(BIN)/pytest -q -n 3 -m "not system"
-	$(BIN)/pytest -q -n 2 --dist loadfile -m system
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m system
 
 bench: .venv/dev
 	$(BIN)/python -m bench

@@ -35,6 +35,12 @@ accounts._COST["n"] = 2  # a password may be guessed quickly here
 READY = 60.0  # seconds; 2 on an idle machine
 STOP = 20.0
 
+# Files of the system's tests that take half a minute and more, with `make test` each in one process.
+LONGEST = (
+    *("test_whole", "test_page", "test_terminal", "test_machines", "test_storage_server", "test_wire_processes"),
+    *("test_fleet", "test_guard", "test_guard_proof", "test_storage_disk", "test_upgrade", "test_short_plan"),
+)
+
 # Below those that the kernel gives to whoever asks for any; each of xdist's processes has its own.
 _OURS = range(
     10_000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")),
@@ -59,6 +65,11 @@ exec_server(QuestDBConfig(Path(given["root"]), Path(given["cache"]), *given["por
 
 def pytest_configure() -> None:
     gc.disable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first: the last that one of xdist's processes begins is then a short one."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 def pytest_collection_finish() -> None:
