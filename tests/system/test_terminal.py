@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 import re
+import stat
 import subprocess
 from collections.abc import Iterator
 from functools import partial
@@ -126,6 +127,7 @@ def test_export_writes_what_is_there(system: Whole) -> None:
         rows = list(csv.DictReader(file))
     assert {row["reactor"] for row in rows} == set(REACTORS)
     assert answer.stderr.endswith(" rows of samples in all.csv\n")
+    assert stat.S_IMODE((system.folder / "all.csv").stat().st_mode) == 0o600
     again = system.run("export", "samples", "2020-01-01", "2100-01-01", "all.csv")
     assert (again.returncode, again.stderr) == (69, "reactorium: all.csv is there already\n")
 
@@ -133,6 +135,7 @@ def test_export_writes_what_is_there(system: Whole) -> None:
 def test_a_backup_is_restored_and_filled_up_again(system: Whole) -> None:
     backup = system.folder / "backup"
     assert (copied := system.run("backup", str(backup))).returncode == 0, copied.stderr
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o700  # QuestDB's own files in it have whatever modes it likes
     saved = queries.count_samples(system.database)
     wait_for(lambda: all(count > saved[one] for one, count in queries.count_samples(system.database).items()), "more")
     at_the_end = queries.count_samples(system.database)

@@ -10,7 +10,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -100,16 +99,6 @@ def identity(system: Whole) -> tuple[str, int]:
     return rows[0][0], rows[0][1]
 
 
-def secrets_of(system: Whole) -> dict[Path, list[bytes]]:
-    """Every file of the state folder that holds secrets, and what they are."""
-    files = [path for path in (system.state / "keys").iterdir() if path.suffix != ".pub"]
-    files += (system.state / "reactors" / name / "key" for name in REACTORS)
-    found = {path: [path.read_bytes().strip()] for path in files}
-    logins = system.state / "questdb-logins.toml"
-    found[logins] = [password.encode() for password in tomllib.loads(logins.read_text()).values()]
-    return found
-
-
 # --- what is killed
 
 
@@ -195,7 +184,7 @@ def test_ps_tells_what_every_process_is(system: Whole) -> None:
 
 
 def test_no_secret_is_in_a_file_or_a_process_list(system: Whole) -> None:
-    of_files = secrets_of(system)
+    of_files = system.secrets()
     assert len(of_files) == len(("questdb", "coordinator", "managers", "web")) + len(REACTORS)
     for path in of_files:
         assert stat.S_IMODE(path.stat().st_mode) & 0o277 == 0 or path.suffix == ".toml", path
@@ -278,7 +267,7 @@ def test_a_client_of_another_make_is_served(system: Whole) -> None:
 
 
 def test_ctrl_c_ends_all_of_it_and_a_second_start_finds_it_as_it_was(system: Whole, wired: Sequence[Wired]) -> None:
-    before, kept = identity(system), secrets_of(system)
+    before, kept = identity(system), system.secrets()
     system.wait_until_attached(*REACTORS)
     assert system.interrupt() == 0
     assert system.lines[-1] == "everything is stopped"
@@ -287,7 +276,7 @@ def test_ctrl_c_ends_all_of_it_and_a_second_start_finds_it_as_it_was(system: Who
     attached = system.wait_until_attached(*REACTORS)
     settled = settle(system, wired)
     assert identity(system) == before
-    assert secrets_of(system) == kept
+    assert system.secrets() == kept
     report(f"second start: attached {attached:.1f} s after its first samples, settled {settled:.1f} s")
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 import xmlrpc.client
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -33,6 +34,7 @@ STARTED = 120.0  # seconds, on a busy machine
 STOPPED = 60.0
 PACE = 0.2  # between two looks
 ANSWER = 10.0
+SHELL = 0o022  # the umask that a person's has
 CLOCK = SystemClock()
 
 
@@ -92,6 +94,7 @@ class Whole:
             capture_output=True,
             text=True,
             timeout=STARTED,
+            umask=SHELL,
         )
 
     def start(self) -> None:
@@ -104,6 +107,7 @@ class Whole:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            umask=SHELL,
             process_group=0,  # Ctrl-C in the terminal of whoever tests is not for it
         )
         self._reader = threading.Thread(target=self._read, args=[self._up], daemon=True)
@@ -236,6 +240,14 @@ class Whole:
     @property
     def coordinator_key(self) -> str:
         return (self.state / "keys" / "coordinator.pub").read_text(encoding="ascii").strip()
+
+    def secrets(self) -> dict[Path, list[bytes]]:
+        """Every file of the state folder that holds secrets, and what they are."""
+        files = [path for path in (self.state / "keys").iterdir() if path.suffix != ".pub"]
+        found = {path: [path.read_bytes().strip()] for path in (*files, *self.state.glob("reactors/*/key"))}
+        logins = self.state / "questdb-logins.toml"
+        found[logins] = [password.encode() for password in tomllib.loads(logins.read_text()).values()]
+        return found
 
     def let_in(self, name: str, role: Role) -> Path:
         """Give somebody a key that may speak; returns its file."""
