@@ -13,7 +13,8 @@ from tests.conftest import Server
 
 PAGE = (Path(__file__).parents[2] / "docs" / "database.md").read_text(encoding="utf-8")
 OF_TABLES, OF_VIEWS = PAGE.split("## Ten queries")[0].split("## Views")
-STATEMENTS = re.findall(r"```sql\n(.*?);\n```", PAGE, re.DOTALL)
+BLOCKS = re.findall(r"```sql\n(.*?);\n```", PAGE, re.DOTALL)
+STATEMENTS = [statement for block in BLOCKS for statement in block.split(";\n")]
 
 
 def rows(text: str) -> list[list[str]]:
