@@ -232,10 +232,13 @@ def test_a_reactor_that_is_away_gets_its_change_when_it_returns(
 
 def test_history_and_what_is_live_are_one_line(open_page: OpenPage, tmp_path: Path) -> None:
     page = open_page("/reactor/aquarium")
-    with page.expect_response(lambda answer: "/samples?" in answer.url) as answered:
-        page.get_by_role("button", name="10 min").click()
-    rows = answered.value.json()["rows"]
-    assert len(rows) > 3
+
+    def rows() -> int:
+        with page.expect_response(lambda answer: "/samples?" in answer.url) as answered:
+            page.get_by_role("button", name="10 min").click()
+        return len(answered.value.json()["rows"])
+
+    wait_for(lambda: rows() > 3, "some history")
     assert page.screenshot(path=tmp_path / "chart.png")
 
 
@@ -263,6 +266,15 @@ def test_a_chart_goes_from_a_minute_to_a_year(open_page: OpenPage) -> None:
         page.mouse.wheel(0, -400)
         page.keyboard.up("Control")
     expect(page.get_by_role("button", name="1 year", exact=True)).to_have_attribute("aria-pressed", "false")
+
+
+def test_a_chart_that_stays_open_has_the_database_thin_what_came_live(open_page: OpenPage) -> None:
+    page = open_page()
+    page.clock.install()
+    with page.expect_response(re.compile(r"/samples\?")):
+        page.locator(".tile").first.click()
+    with page.expect_response(re.compile(r"/samples\?")):
+        page.clock.fast_forward(601_000)
 
 
 def test_a_dose_shows_what_is_left_of_its_limits(open_page: OpenPage) -> None:

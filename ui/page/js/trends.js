@@ -14,6 +14,7 @@ const MOST_POINTS = 700; // across a chart
 const LIVE_DAY = 86000; // seconds that live readings are kept
 const LIVE_SPAN = 21600; // seconds up to which they are shown, not samples
 const KEPT = 1000; // readings that are remembered of each quantity
+const AGAIN = 600; // seconds until the database thins what came live, for a page that stays open for days
 const STILL = 250; // milliseconds without a gesture before history is asked for
 const STRIPS = 5; // shown unless somebody chooses others
 
@@ -95,7 +96,9 @@ export class Trends {
   }
 
   tick() {
-    if (this.until === null) this.show();
+    if (this.until !== null) return;
+    this.show();
+    if (performance.now() - this.loaded > AGAIN * 1000) this.load();
   }
 
   show() {
@@ -121,6 +124,7 @@ export class Trends {
 
   async load() {
     const request = (this.request = Symbol("request"));
+    this.loaded = performance.now();
     const until = this.end;
     const from = until - this.span * 1000;
     const known = new Map(this.chart.series.map((one) => [one.key, one]));
@@ -128,7 +132,7 @@ export class Trends {
     this.show();
     const answers = await Promise.allSettled(this.chosen.map((key) => this.points(key, from, until)));
     if (this.request !== request) return;
-    this.chart.series = this.chosen.map((key, at) => this.join({ ...this.empty(key), ...answers[at].value }));
+    this.chart.series = this.chosen.map((key, at) => this.join({ ...this.empty(key), ...(answers[at].value ?? { points: known.get(key)?.points ?? [] }) }));
     const failed = answers.find((one) => one.status === "rejected");
     say(this.note, failed ? `History: ${failed.reason.message}. What arrives live is shown.` : this.chosen.length ? "" : "Choose a reading above to see it here.");
     this.chart.canvas.setAttribute("aria-label", this.told());
