@@ -417,7 +417,7 @@ def test_it_takes_over_from_its_guard_tells_of_it_and_gives_proof(
 def test_an_output_with_a_lease_is_safe_without_contact(
     start: Callable[[ReactorConfig], pykka.ActorRef[Reactor]], config: ReactorConfig, tmp_path: Path
 ) -> None:
-    leased = replace(HEATER, lease=2.0, settings={"on": True})  # 0.1 s at this pace
+    leased = replace(HEATER, lease=20.0, settings={"on": True})  # 1 s at this pace, so that it is on first
     ref = start(replace(config, devices=(leased,), coordinator="tcp://127.0.0.1:1"))
     assert Heater.was_safe.wait(WAIT)
     ref.stop()

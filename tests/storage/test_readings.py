@@ -1,9 +1,9 @@
 """What a manager writes: live readings and the inventory."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from storage.questdb import QuestDB
 from storage.readings import ISOLATIONS, InventoryEntry, LiveReading, Writer, Written
