@@ -1,4 +1,4 @@
-"""What no product has: SIGUSR2 is an exception out of nowhere, and a refused login is tried again after seconds.
+"""What no product has: SIGUSR2 is an exception out of nowhere, and a database is tried again within seconds.
 
 Python imports it at the start of each process of a test's system, because it is on PYTHONPATH. The exception comes on
 the main thread, wherever that is, out of a call that has every secret of the system in a variable.
@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 STATE = Path(os.environ.get("REACTORIUM_STATE_DIR", "."))
-SOON = 2.0  # seconds instead of 30
+SOON = 2.0  # seconds instead of 30, of a login that was refused and of a database that was away
 
 
 def crash(_number: int, _frame: FrameType | None) -> None:
@@ -23,5 +23,7 @@ def crash(_number: int, _frame: FrameType | None) -> None:
 signal.signal(signal.SIGUSR2, crash)
 if sys.orig_argv[-1] == "reactor":
     from storage import shipping
+    from transport.liveness import back_off
 
     shipping.LOGIN_WAIT = SOON
+    vars(shipping)["back_off"] = lambda failures, source: min(SOON, back_off(failures, source))
