@@ -5,7 +5,9 @@ that run as they always do, while people change settings. One siege, and what ea
 """
 
 import resource
+import shutil
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -13,12 +15,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from random import Random
 
 import psutil
 import pytest
 import zmq
 
+from deploy.settings import PREFIX
 from tests.faults import attacks, judge
 from tests.faults.attacks import MARK, Port
 from tests.faults.boards import Board, make
@@ -26,7 +30,7 @@ from tests.faults.injector import Vessels
 from tests.faults.mutations import Frames
 from tests.faults.witness import Witness
 from tests.system.referee import Wired, settle, wiring
-from tests.system.whole import CLOCK, Whole, title_of, wait_for
+from tests.system.whole import CLOCK, Whole, command, title_of, wait_for
 from tests.transport.test_strangers import GREETING, address_of
 from tests.transport.world import RawPeer, make_keys
 from transport.callers import KEPT_FREE
@@ -401,3 +405,33 @@ def test_a_foreign_process_on_a_managers_old_port_hears_nothing(site: Site, sieg
         wait_for(lambda: not site.witness.unwell(site.names), "all well", WELL)
     assert site.witness.unwell(site.names) == []
     settle(site.whole, site.wired)
+
+
+@contextmanager
+def copied_card(site: Site, name: str, folder: Path) -> Iterator[Path]:
+    """Run another machine with a reactor's key, without its hardware; gives its log."""
+    state, copy, log = site.whole.state, folder / "state", folder / "log"
+    shutil.copytree(
+        state / "reactors" / name, copy / "reactors" / name, ignore=shutil.ignore_patterns("spool*", "lock")
+    )
+    shutil.copytree(state / "keys", copy / "keys", ignore=lambda _, names: set(names) - {"coordinator.pub"})
+    shutil.copy(state / "questdb-logins.toml", copy)
+    (file,) = (board.reactor for board in site.boards if board.name == name)
+    here = {f"{PREFIX}STATE_DIR": str(copy), f"{PREFIX}REACTOR_FILE": str(file)}
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            command("reactor"), env=site.whole.environment | here, cwd=folder, stdout=said, stderr=said
+        )
+    yield log
+    process.terminate()
+    process.wait(WELL)
+
+
+def test_of_two_machines_with_one_key_the_first_is_served_and_the_other_told_why(site: Site, tmp_path: Path) -> None:
+    """The last test: the other one keeps rows of its own."""
+    name = site.names[0]
+    with copied_card(site, name, tmp_path) as log:
+        wait_for(lambda: f"another machine is {name}" in log.read_text(), "the copy is refused")
+        wait_for(lambda: not site.witness.unwell(site.names), "all well")
+        assert site.change(name, 33.0)[1]  # delivered
+    assert f"{name} is two machines" in site.logs()["coordinator.log"]
