@@ -11,7 +11,7 @@ from transport.wire import Outgoing
 
 GRACE = 5.0  # seconds that an answer may take beyond the time in which the act may begin
 LONGEST = 86_400.0  # and after it has begun
-MOST = 1000  # on their way at once
+MOST = 30  # of one reactor on their way at once: one that never answers costs the others nothing
 
 
 @dataclass(slots=True)
@@ -29,10 +29,11 @@ class AskedActs:
         self._asked: dict[tuple[str, str], _Asked] = {}  # by reactor and id
 
     def ask(self, act: Act, route: bytes, number: int, now: float) -> bool:
-        """Note who asked, in message `number`; false, when too many are on their way."""
-        if len(self._asked) >= MOST and (act.reactor, act.act) not in self._asked:
+        """Note who asked, in message `number`; false, when too many of this reactor are on their way."""
+        key = (act.reactor, act.act)
+        if key not in self._asked and sum(reactor == act.reactor for reactor, _ in self._asked) >= MOST:
             return False
-        self._asked[act.reactor, act.act] = _Asked(act, route, number, now + act.valid_for + GRACE)
+        self._asked[key] = _Asked(act, route, number, now + act.valid_for + GRACE)
         return True
 
     def answer(self, reactor: str, message: Done, now: float) -> list[Outgoing]:

@@ -283,7 +283,7 @@ class Desk:
         elif act.target not in twin.wants:
             refused = done(act, "refused", f"{act.reactor} has no device or sensor named {act.target}")
         elif not self._acts.ask(act, received.route, received.header.id, now):
-            refused = done(act, "refused", "too many acts are on their way")
+            refused = done(act, "refused", f"too many acts of {act.reactor} are on their way")
         else:
             return [twin.tell(act)]
         return [Outgoing(received.route, refused, reply_to=received.header.id)]

@@ -5,6 +5,7 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
+from actors.asked_acts import MOST
 from actors.desired_store import perform
 from actors.desk import HOLD, PATIENCE, Desk
 from actors.filing import LOOK, REST
@@ -636,6 +637,17 @@ def test_an_act_that_has_begun_may_take_long(stage: Stage) -> None:
         stage.wait(5)
         assert stage.told() == []
         stage.report()
+
+
+def test_a_reactor_that_never_answers_is_asked_for_so_much_at_once(stage: Stage) -> None:
+    for number in range(MOST):
+        assert stage.operator(dose(number)) == []
+    refused = only(stage.operator(dose(MOST)))
+    assert isinstance(refused, Done)
+    assert (refused.state, refused.text) == ("refused", "too many acts of r1 are on their way")
+    assert stage.operator(dose(0)) == []  # it is on its way already
+    stage.reactor(Done(act=dose(0).act, state="done"))
+    assert stage.operator(dose(MOST)) == []
 
 
 def test_acts_of_a_lost_reactor_are_unknown(stage: Stage) -> None:
