@@ -1,10 +1,12 @@
 """Acts on their way through a manager: who asked, so that the answer finds them. A pure core.
 
-A manager passes an act on once and keeps nothing: what becomes of it stands in the reactor's journal. Times are
-monotonic seconds.
+A manager keeps nothing: what becomes of an act stands in the reactor's journal, which it is asked for when the reactor
+attaches anew, for an answer may have been lost with the session before. Times are monotonic seconds.
 """
 
 from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from transport.messages import Act, Done, Outcome
 from transport.wire import Outgoing
@@ -35,6 +37,10 @@ class AskedActs:
             return False
         self._asked[key] = _Asked(act, route, number, now + act.valid_for + GRACE)
         return True
+
+    def again(self, reactor: str) -> list[Act]:
+        """Give what to ask a reactor that attached anew: what became of its acts. None of them begins by that."""
+        return [replace(one.act, valid_for=0.0) for one in self._asked.values() if one.act.reactor == reactor]
 
     def answer(self, reactor: str, message: Done, now: float) -> list[Outgoing]:
         """Take in what a reactor says, and pass it on to who asked; nobody may have."""

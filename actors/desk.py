@@ -185,12 +185,13 @@ class Desk:
         held = self._held.pop(twin.reactor, None)
         if held is None:
             return []
+        acts = [twin.tell(act) for act in self._acts.again(twin.reactor)]
         if not twin.wants.is_read:
-            return [held.answer, *self._tell(twin, now)]
+            return [held.answer, *self._tell(twin, now), *acts]
         attached = held.answer.message
         assert isinstance(attached, Attached)
         twin.wants.due(now)  # it is told hereby
-        return [replace(held.answer, message=replace(attached, desired=twin.wants.desired()))]
+        return [replace(held.answer, message=replace(attached, desired=twin.wants.desired())), *acts]
 
     def _report(self, received: Received, status: Status, now: float, wall_us: int) -> list[Outgoing]:
         """Take in a status: the path of almost every message."""

@@ -639,6 +639,20 @@ def test_an_act_that_has_begun_may_take_long(stage: Stage) -> None:
         stage.report()
 
 
+def test_an_answer_that_was_lost_with_a_session_is_asked_for_in_the_next(stage: Stage) -> None:
+    stage.operator(dose(1))
+    stage.reactor(Done(act=dose(1).act, state="begun"))
+    stage.operator(dose(2))
+    answered = stage.attach()
+    assert isinstance(answered[0], Attached)
+    assert answered[1:] == [dose(1, valid_for=0), dose(2, valid_for=0)]
+    outcomes = [Done(act=dose(1).act, state="done"), Done(act=dose(2).act, state="expired")]
+    for outcome in outcomes:
+        stage.reactor(outcome)
+        assert stage.told() == [outcome]
+    assert len(stage.attach()) == 1  # they have ended
+
+
 def test_a_reactor_that_never_answers_is_asked_for_so_much_at_once(stage: Stage) -> None:
     for number in range(MOST):
         assert stage.operator(dose(number)) == []
