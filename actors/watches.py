@@ -31,6 +31,7 @@ class Watches:
         self._random = random
         self._watched: dict[str, _Watched] = {}
         self._until: dict[bytes, float] = {}
+        self._wanted: dict[bytes, Collection[str]] = {}  # which reactors each route watches
 
     def next(self, reactor: str) -> Sequence[bytes]:
         """Give who is to be told the next of a reactor, and raise its number; nobody, when nobody watches it."""
@@ -63,8 +64,9 @@ class Watches:
     def watch(self, route: bytes, watching: Sequence[Watching], now: float) -> list[str]:
         """Let a route watch these reactors and no others; returns those of which it needs a snapshot."""
         wanted = {one.reactor: one for one in watching}
-        self._leave(route, wanted)
+        self._leave(route, wanted.keys())
         self._until[route] = now + self._lasts
+        self._wanted[route] = wanted.keys()
         needed = []
         for reactor, one in wanted.items():
             watched = self._watched.setdefault(reactor, _Watched(1 + self._random.randrange(FIRST_NUMBERS)))
@@ -78,10 +80,12 @@ class Watches:
         for route in [route for route, until in self._until.items() if now >= until]:
             del self._until[route]
             self._leave(route, ())
+            del self._wanted[route]
 
     def _leave(self, route: bytes, wanted: Collection[str]) -> None:
-        for reactor, watched in list(self._watched.items()):
+        for reactor in self._wanted.get(route, ()):
             if reactor not in wanted:
-                watched.routes.pop(route, None)
+                watched = self._watched[reactor]
+                del watched.routes[route]
                 if not watched.routes:
                     del self._watched[reactor]
