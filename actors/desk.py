@@ -169,7 +169,8 @@ class Desk:
         if not isinstance(answer.message, Attached):
             return [answer]
         twin = self._twin(received)
-        unknown = twin.wants.attach(_targets(attach), attach.applied)
+        mine = [one.document for one in self._asked.values() if one.row.reactor == twin.reactor]
+        unknown = twin.wants.attach(_targets(attach), attach.applied, mine)
         self._held[twin.reactor] = _Held(answer, now + HOLD)
         out = self._confirm_all(twin)
         if twin.wants.is_read:

@@ -99,9 +99,17 @@ class Wants:
 
     # the reactor
 
-    def attach(self, targets: Iterable[str], states: list[AppliedState]) -> list[Document]:
-        """A session begins: what is wired, and what it follows. Returns documents that were not known here."""
+    def attach(
+        self, targets: Iterable[str], states: list[AppliedState], asked: Iterable[Document] = ()
+    ) -> list[Document]:
+        """A session begins: what is wired, what it follows, and what is asked for, perhaps since before it was lost.
+
+        Returns documents that were not known here.
+        """
         self._targets = frozenset(targets)
+        self._asked = {}
+        for document in asked:
+            self._asked.setdefault(document.target, []).append(document)
         self.rejected.clear()
         self.answers.clear()
         self._sent.clear()

@@ -403,6 +403,23 @@ def test_without_any_database_a_silent_reactor_means_refusal(lonely: Stage) -> N
     assert isinstance(only(lonely.told()), Rejected)
 
 
+def test_what_was_asked_for_before_a_reactor_was_lost_is_wanted_when_it_is_back(stage: Stage) -> None:
+    """A soak found that it was followed, and never shown to be desired."""
+    stage.wait(16)
+    watching(stage)
+    stage.operator(wish())
+    wanted = document(stage.revision())
+    stage.wait(1.5)
+    assert stage.desk.twins.of("r1") is None
+    attached, *_ = stage.attach()
+    assert isinstance(attached, Attached)
+    assert attached.desired == [wanted]
+    shown = [one.desired for one in stage.told() if isinstance(one, Snapshot)]
+    assert shown[-1] == [wanted]
+    stage.reactor(Applied(target="heater", revision=wanted.revision, read_back={}))
+    assert any(isinstance(one, Accepted) and one.delivered for one in stage.told())
+
+
 def test_what_was_applied_while_the_database_was_away_is_kept_when_it_is_back(stage: Stage) -> None:
     stage.archive.away = True
     stage.operator(wish())
