@@ -186,13 +186,13 @@ class Desk:
         held = self._held.pop(twin.reactor, None)
         if held is None:
             return []
+        answer = held.answer
+        if twin.wants.is_read:
+            assert isinstance(answer.message, Attached)
+            twin.wants.due(now)  # it is told hereby
+            answer = replace(answer, message=replace(answer.message, desired=twin.wants.desired()))
         acts = [twin.tell(act) for act in self._acts.again(twin.reactor)]
-        if not twin.wants.is_read:
-            return [held.answer, *self._tell(twin, now), *acts]
-        attached = held.answer.message
-        assert isinstance(attached, Attached)
-        twin.wants.due(now)  # it is told hereby
-        return [replace(held.answer, message=replace(attached, desired=twin.wants.desired())), *acts]
+        return [answer, *acts, *self._tell(twin, now)]
 
     def _report(self, received: Received, status: Status, now: float, wall_us: int) -> list[Outgoing]:
         """Take in a status: the path of almost every message."""

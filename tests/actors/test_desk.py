@@ -670,6 +670,15 @@ def test_an_answer_that_was_lost_with_a_session_is_asked_for_in_the_next(stage: 
     assert len(stage.attach()) == 1  # they have ended
 
 
+def test_what_is_asked_for_again_comes_in_the_order_of_its_numbers(lonely: Stage) -> None:
+    """A reactor drops what is numbered below what it has heard."""
+    lonely.operator(dose())
+    lonely.operator(wish())
+    attached, *rest = lonely.attach()
+    assert isinstance(attached, Attached)
+    assert [type(one) for one in rest] == [Act, Change]
+
+
 def test_a_reactor_that_never_answers_is_asked_for_so_much_at_once(stage: Stage) -> None:
     for number in range(MOST):
         assert stage.operator(dose(number)) == []
